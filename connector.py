@@ -1,12 +1,13 @@
 """Awardco users into the warehouse: a Fivetran Connector SDK connector.
 
-It pages through `GET {base_url}/api/users` with the `updated_since` filter, upserts each user into the
-table `USER` (key `employeeId`), and checkpoints after each page. The API documents neither its order
-of rows nor its filter, page size or clock, so nothing here rests on them. Three values are kept apart:
+It pages through `GET {base_url}/api/users` with the `updated_since` filter, upserts each user into
+the table `USER` (key `employeeId`) and checkpoints after each page. The API documents neither its
+order of rows nor its filter, page size or clock, so nothing here rests on them. Three values are
+kept apart:
 
 - the filter of a sync, frozen while pages are counted: moving it would skip rows;
 - the progress of the walk, in the state as `resume` only while a sync is unfinished;
-- the cursor, `last_sync_time`: the newest `updated_at` delivered, and never later than an hour
+- the cursor, `last_sync_time`: the newest `updated_at` delivered, but never later than an hour
   before the sync began, so that a change which the reader could not see yet is read next time.
 
 Read from the top: configuration, requests, pages, rows, the sync, mock mode, the connector.
@@ -34,9 +35,10 @@ import requests
 from fivetran_connector_sdk import ConfigurationForm, Connector, Test, form_field
 from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
-from requests.adapters import BaseAdapter
-from urllib3.exceptions import HTTPError
-from urllib3.util.retry import Retry
+
+# By way of requests: Fivetran's CLI would ask to declare urllib3, which comes with it.
+from requests.packages.urllib3.exceptions import HTTPError
+from requests.packages.urllib3.util.retry import Retry
 
 __TABLE = "USER"
 __KEY = "employeeId"
@@ -52,29 +54,18 @@ __COLUMNS = {
 }
 __OTHER_FIELDS = "other_fields"  # JSON: what no column of its own can hold
 
-__PAGE_SIZE = 100
-__PAGES_IN_FLIGHT = 4
-__PAGES_PER_PROGRESS_LINE = 10
-__FAR_PAGES = (
-    1_000_000  # so far past any end that only a server which ignores `page` has rows there
-)
-__MAX_IDLE_PAGES = 10_000
-__MAX_PASSES = 5
-__SETTLING_TIME = timedelta(hours=1)
-__RESUME_MAX_AGE = timedelta(days=1)
-__CLEARLY_OLDER = timedelta(days=1)  # more than any time zone could explain
-
 __DEFAULT_UPDATED_SINCE_PARAM = "updated_since"
 __MOCK_BASE_URL = "https://mock.awardco.invalid"
-__USER_AGENT = "fivetran-awardco-users-connector"
-__CONNECT_AND_READ_TIMEOUT_SECONDS = (10, 60)
+
+__USER_AGENT = "fivetran-awardco-users"
+__TIMEOUT_SECONDS = (10, 60)  # to connect, to read
 __MAX_ATTEMPTS = 8
-__MAX_ATTEMPTS_BAD_ANSWER = 2
-__MAX_ATTEMPTS_SETUP_TEST = 2
+__MAX_ATTEMPTS_AT_A_BAD_ANSWER = 2
+__MAX_ATTEMPTS_IN_A_SETUP_TEST = 2
 __FIRST_BACKOFF_SECONDS = 1
 __MAX_BACKOFF_SECONDS = 60
 __MAX_RETRY_AFTER_SECONDS = 600
-__CALM_SECONDS = 60  # how long one page at a time is asked for after the API refused for rate
+__CALM_SECONDS = 60  # after a refusal for rate, pages are asked for one at a time for so long
 __RETRIED_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 __RETRIED_ERRORS = (
     requests.ConnectionError,
@@ -82,19 +73,36 @@ __RETRIED_ERRORS = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
 )
-__QUOTED_CHARACTERS = 200
+__ADVICE = {
+    400: "check updated_since_param and base_url",
+    401: "check api_key: the API does not accept it",
+    403: "check that api_key has the permission to read users",
+    404: "check base_url: there is no /api/users below it",
+}
+__MAX_QUOTED_CHARACTERS = 200
+
+__PAGE_SIZE = 100
+__PAGES_IN_FLIGHT = 4
+__PAGES_A_PROGRESS_LINE = 10
+__FAR_PAGES = 1_000_000  # so far past the end that only a server which ignores `page` has rows
+__MAX_IDLE_PAGES = 10_000
+
+__MAX_PASSES = 5
+__SETTLING_TIME = timedelta(hours=1)
+__MAX_RESUME_AGE = timedelta(days=1)
+__CLEARLY_OLDER = timedelta(days=1)  # more than a mistaken time zone explains
 
 __TIMESTAMP = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d)"
-    r"(?:(?P<separator>[T ])(?P<minute>\d\d:\d\d)(?P<second>:\d\d)?(?:[.,](?P<fraction>\d{1,9}))?"
-    r" ?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?",
+    r"(\d{4}-\d\d-\d\d)"
+    r"(?:([T ])(\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,9}))? ?(Z|[+-]\d\d(?::?\d\d)?)?)?",
     re.ASCII | re.IGNORECASE,
 )
-__NON_WORD = re.compile(r"\W", re.ASCII)
-__LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-__LOOKS_TYPED = re.compile(r"[-+.:TtZzEe \d]+")  # what the SDK may take for a number or a time
-__MAX_TYPED_CHARACTERS = 4000  # Python refuses to read an integer of more than 4,300 digits
 __ZONED_MINUTE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(Z|[+-]\d\d:\d\d)", re.ASCII | re.I)
+__LOOKS_TYPED = re.compile(r"[-+.:TtZzEe \d]+")
+__MAX_TYPED_CHARACTERS = 4000  # Python refuses to read an integer of more than 4,300 digits
+__NOT_IN_A_NAME = re.compile(r"\W", re.ASCII)
+__WORD_BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=\D)|(?<=\D)(?=\d)")
+__LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class ConfigurationError(ValueError):
@@ -105,7 +113,7 @@ class SyncError(RuntimeError):
     """What ended a sync or a setup test; the message is written for the user."""
 
 
-# --- Configuration ---------------------------------------------------------------------------------
+# --- Configuration ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -119,44 +127,41 @@ class Settings:
 
 
 def validate_configuration(configuration: dict) -> Settings:
-    """Check the configuration before any request is made.
+    """Check the configuration, before any request is made.
 
     Args:
-        configuration: flat strings: `api_key`, `base_url`, and optionally `updated_since_param` and
-            `use_mock`. Blank values and placeholders (`<...>`) count as not set.
+        configuration: flat strings: `api_key` and `base_url`, optionally `updated_since_param` and
+            `use_mock`. A blank value or a placeholder (`<...>`) counts as not set.
     Returns:
         The settings, without the spaces, trailing slash and trailing `/api` that people paste.
     Raises:
-        ConfigurationError: names the setting and the remedy, and never shows a value.
+        ConfigurationError: names the setting and the remedy, and shows no value.
     """
     use_mock = (_setting(configuration, "use_mock") or "false").lower()
     if use_mock not in ("true", "false"):
         raise ConfigurationError("use_mock must be true or false: correct it, or leave it out.")
-    return Settings(
-        api_key="mock" if use_mock == "true" else _checked_api_key(configuration),
-        base_url=_checked_mock() if use_mock == "true" else _checked_base_url(configuration),
-        updated_since_param=_checked_updated_since_param(configuration),
-        use_mock=use_mock == "true",
-    )
+    updated_since_param = _updated_since_param(configuration)
+    if use_mock == "true":
+        _refuse_mock_on_fivetran()
+        return Settings("mock", __MOCK_BASE_URL, updated_since_param, True)
+    return Settings(_api_key(configuration), _base_url(configuration), updated_since_param, False)
 
 
 def _setting(configuration: dict, name: str) -> str:
-    """The value without surrounding spaces; empty where it is blank or still a placeholder."""
     value = str(configuration.get(name) or "").strip()
     return "" if value.startswith("<") and value.endswith(">") else value
 
 
-def _checked_mock() -> str:
-    # Only the command line of the SDK sets this value: made-up people must never reach a warehouse.
+def _refuse_mock_on_fivetran():
+    # The SDK sets this for local runs only: made-up people must not reach a warehouse.
     if os.environ.get("FIVETRAN_DEPLOYMENT_MODEL") != "local_debug":
         raise ConfigurationError(
-            "use_mock is for `fivetran debug` on your own machine and is refused elsewhere: remove it "
-            "from the configuration, and set api_key and base_url."
+            "use_mock is for `fivetran debug` on your own machine, and refused elsewhere: remove "
+            "it, and set api_key and base_url."
         )
-    return __MOCK_BASE_URL
 
 
-def _checked_api_key(configuration: dict) -> str:
+def _api_key(configuration: dict) -> str:
     key = _setting(configuration, "api_key")
     if not key:
         raise ConfigurationError(
@@ -165,17 +170,17 @@ def _checked_api_key(configuration: dict) -> str:
         )
     if key.startswith("fivetran_encrypted:"):
         raise ConfigurationError(
-            "api_key is encrypted: run `fivetran debug`, which decrypts it, instead of this file."
+            "api_key is encrypted: run `fivetran debug`, which decrypts it, not connector.py."
         )
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         raise ConfigurationError(
-            "api_key holds a space, a line break or another character that an HTTP header cannot "
+            "api_key holds a space, a line break or another character that no HTTP header can "
             "hold: copy the key again."
         )
     return key
 
 
-def _checked_base_url(configuration: dict) -> str:
+def _base_url(configuration: dict) -> str:
     url = _setting(configuration, "base_url")
     if not url:
         raise ConfigurationError(
@@ -184,23 +189,23 @@ def _checked_base_url(configuration: dict) -> str:
         )
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
-        valid = False
-    if not valid or re.search(r"[\s\\]", url):
+        is_address = False
+    if not is_address or re.search(r"[\s\\]", url):
         raise ConfigurationError(
             "base_url is not a web address: write it with scheme and host, such as "
             "https://api.awardco.com."
         )
-    if "@" in parts.netloc or parts.query or parts.fragment:
+    if "@" in parts.netloc or "?" in url or "#" in url:
         raise ConfigurationError(
-            "base_url holds a user name, a query or a fragment: give scheme, host and path only; the "
-            "key belongs in api_key."
+            "base_url holds a user name, a query or a fragment: give scheme, host and path only; "
+            "the key belongs in api_key."
         )
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ConfigurationError(
-            "base_url uses http, which would send the key unencrypted: use https (http is accepted "
-            "for this machine only, for development)."
+            "base_url uses http, which would send the key unencrypted: use https (http is "
+            "accepted for this machine only, for development)."
         )
     return re.sub(r"(/api(/users)?)?/*$", "", url.rstrip("/"))
 
@@ -212,42 +217,42 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _checked_updated_since_param(configuration: dict) -> str:
+def _updated_since_param(configuration: dict) -> str:
     name = _setting(configuration, "updated_since_param") or __DEFAULT_UPDATED_SINCE_PARAM
     if name.lower() in ("page", "per_page"):
         raise ConfigurationError(
-            "updated_since_param must not be page or per_page, which count the pages: set it to the "
-            f"name of the API's timestamp filter (default {__DEFAULT_UPDATED_SINCE_PARAM})."
+            "updated_since_param must not be page or per_page, which count the pages: set it to "
+            f"the name of the API's timestamp filter (default {__DEFAULT_UPDATED_SINCE_PARAM})."
         )
     return name
 
 
-# --- Requests --------------------------------------------------------------------------------------
+# --- Requests -----------------------------------------------------------------------------------
 
 
 @dataclass
 class Api:
-    """What all requests of a sync share. `session` alone holds the key, in its headers."""
+    """What the requests of a sync share. The session alone holds the key, in its headers."""
 
     session: requests.Session
     url: str
     updated_since_param: str
     max_attempts: int
     lock: threading.Lock = field(default_factory=threading.Lock)
-    held_until: float = 0.0  # time.monotonic() before which the API asked not to be asked
+    held_until: float = 0.0  # time.monotonic() before which the API wants no request
     calm_until: float = 0.0  # time.monotonic() before which pages are asked for one at a time
 
 
 @dataclass
 class Answer:
-    """One page: its users as the API sent them, and the server's clock (None if it has none)."""
+    """A page of users as the API sent them, and the server's clock (None where it has none)."""
 
     users: list
     date: datetime
 
 
 class AnswerProblem(Exception):
-    """A request that brought no page: `attempts` says how often it is worth asking in all."""
+    """An attempt that brought no page; `attempts` is how often the page is worth asking for."""
 
     def __init__(self, message: str, attempts: int, status: int = None, retry_after: float = None):
         super().__init__(message)
@@ -257,7 +262,7 @@ class AnswerProblem(Exception):
 
 
 class Cancelled(Exception):
-    """Ends a request whose page nobody waits for any more."""
+    """Ends a request whose page is not wanted any more."""
 
 
 def _open_api(settings: Settings, max_attempts: int) -> Api:
@@ -267,26 +272,25 @@ def _open_api(settings: Settings, max_attempts: int) -> Api:
     )
     if settings.use_mock:
         session.mount(__MOCK_BASE_URL, MockAwardco(settings.updated_since_param))
-    return Api(
-        session, f"{settings.base_url}/api/users", settings.updated_since_param, max_attempts
-    )
+    url = f"{settings.base_url}/api/users"
+    return Api(session, url, settings.updated_since_param, max_attempts)
 
 
 def make_request_with_retry(
     api: Api, page: int, updated_since: str = None, closed: threading.Event = None
 ) -> Answer:
-    """Ask for one page of users, again where another try may help.
+    """Ask for a page of users, again where another attempt may help.
 
     Args:
-        api: the session and what its requests share.
+        api: the session, and what its requests share.
         page: from 1.
-        updated_since: the filter, in the API's own format; None asks for everybody.
-        closed: once set, no further attempt is made.
+        updated_since: the filter, in the API's own notation; None asks for everybody.
+        closed: once it is set, no attempt is made any more.
     Returns:
-        The page; a page past the end has no users.
+        The page; past the end, one without users.
     Raises:
-        SyncError: the last attempt's problem, with the status, what to check and what the API said.
-        Cancelled: `closed` was set.
+        SyncError: with the last attempt's status, what to check, and what the API said.
+        Cancelled: `closed` is set.
     """
     closed = closed or threading.Event()
     params = {"page": page, "per_page": __PAGE_SIZE}
@@ -303,14 +307,10 @@ def make_request_with_retry(
             if attempt >= attempts or wait > __MAX_RETRY_AFTER_SECONDS:
                 raise SyncError(_final_message(page, attempt, problem)) from None
             log.warning(
-                f"Page {page}: attempt {attempt} of {attempts} failed ({problem}); next in {wait:.1f} s"
+                f"Page {page}: attempt {attempt} of {attempts}: {problem}; next in {wait:.1f} s"
             )
             not_before = time.monotonic() + wait
             _hold_back(api, problem, not_before)
-
-
-def _sleep(closed: threading.Event, seconds: float):
-    closed.wait(seconds)  # ends early when the page is no longer wanted
 
 
 def _wait_for_turn(api: Api, not_before: float, closed: threading.Event):
@@ -322,14 +322,18 @@ def _wait_for_turn(api: Api, not_before: float, closed: threading.Event):
     raise Cancelled()
 
 
+def _sleep(closed: threading.Event, seconds: float):
+    closed.wait(seconds)
+
+
 def _wait_seconds(problem: AnswerProblem, attempt: int) -> float:
-    """Exponential backoff with jitter; longer where the API asked for more."""
+    """Exponential backoff with jitter, or longer where the API asked for it."""
     backoff = __FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
     return max(min(backoff, __MAX_BACKOFF_SECONDS), problem.retry_after or 0)
 
 
 def _hold_back(api: Api, problem: AnswerProblem, until: float):
-    """A refusal for rate, or a `Retry-After`, is meant for every request in flight."""
+    """A refusal for rate and a `Retry-After` are meant for all requests, not for one."""
     with api.lock:
         if problem.status == 429:
             api.calm_until = max(api.calm_until, until + __CALM_SECONDS)
@@ -338,29 +342,26 @@ def _hold_back(api: Api, problem: AnswerProblem, until: float):
 
 
 def _final_message(page: int, attempt: int, problem: AnswerProblem) -> str:
-    if problem.retry_after and problem.retry_after > __MAX_RETRY_AFTER_SECONDS:
-        problem = (
-            f"{problem}, and the API asked to wait {problem.retry_after:.0f} s, which is longer than a "
-            f"sync waits ({__MAX_RETRY_AFTER_SECONDS} s): start the sync again later"
+    message = f"Page {page} of the users could not be read (attempt {attempt}): {problem}"
+    if (problem.retry_after or 0) > __MAX_RETRY_AFTER_SECONDS:
+        message += (
+            f"; the API asks to wait {problem.retry_after:.0f} s, longer than a sync does "
+            f"({__MAX_RETRY_AFTER_SECONDS} s): sync again after that"
         )
-    tries = "" if attempt == 1 else f" after {attempt} attempts"
-    return f"Awardco users, page {page}, failed{tries}: {problem}"
+    return message
 
 
 def _request(api: Api, params: dict) -> Answer:
-    """One attempt. Raises AnswerProblem, which never quotes a header: one of them is the key."""
+    """One attempt. Raises AnswerProblem, which quotes no header: one of them is the key."""
     try:
-        # Without allow_redirects=False the key would follow a redirect to whatever host it names.
+        # The key's header is not a standard one: it would follow a redirect to any host.
         response = api.session.get(
-            api.url,
-            params=params,
-            timeout=__CONNECT_AND_READ_TIMEOUT_SECONDS,
-            allow_redirects=False,
+            api.url, params=params, timeout=__TIMEOUT_SECONDS, allow_redirects=False
         )
     except __RETRIED_ERRORS as error:
         raise AnswerProblem(_connection_message(error), __MAX_ATTEMPTS) from None
     except requests.RequestException as error:
-        raise AnswerProblem(f"{type(error).__name__}: check base_url and api_key", 1) from None
+        raise AnswerProblem(f"{type(error).__name__}; check base_url", 1) from None
     if response.status_code != 200:
         raise _status_problem(response)
     try:
@@ -371,53 +372,42 @@ def _request(api: Api, params: dict) -> Answer:
 
 
 def _connection_message(error: Exception) -> str:
-    """The innermost reason; the outer ones repeat the address."""
     if isinstance(error, requests.Timeout):
-        return (
-            f"no answer within {__CONNECT_AND_READ_TIMEOUT_SECONDS[1]} s ({type(error).__name__})"
-        )
-    while error.__context__ is not None:
+        return f"no answer in time ({type(error).__name__})"
+    while error.__context__ is not None:  # the innermost one names the reason
         error = error.__context__
     reason = getattr(error, "strerror", None) or type(error).__name__
-    return f"the connection failed ({reason}); check base_url if this stays so"
+    return f"the connection failed ({reason})"
 
 
 def _status_problem(response: requests.Response) -> AnswerProblem:
     status = response.status_code
     if 300 <= status < 400:
-        host = urlsplit(response.headers.get("Location", "")).hostname or "an unnamed host"
-        advice = f"a redirect to {_masked(response, host)}: set base_url to the final address"
+        host = urlsplit(response.headers.get("Location", "")).hostname or "no host"
+        advice = f"a redirect to {_masked(response, host)}; set base_url to the final address"
         return AnswerProblem(f"HTTP {status}, {advice}", 1, status)
-    advice = {
-        400: "check updated_since_param and base_url",
-        401: "check api_key: the API does not accept it",
-        403: "check that api_key has the permission to read users",
-        404: "check base_url: there is no /api/users below it",
-    }.get(status, "check base_url, and the API's status page")
-    message = f"HTTP {status}; {advice}{_quoted(response)}"
-    if status not in __RETRIED_STATUSES:
-        return AnswerProblem(message, 1, status)
-    return AnswerProblem(
-        f"HTTP {status}{_quoted(response)}", __MAX_ATTEMPTS, status, _retry_after(response)
-    )
+    if status in __RETRIED_STATUSES:
+        message = f"HTTP {status}{_quoted(response)}"
+        return AnswerProblem(message, __MAX_ATTEMPTS, status, _retry_after(response))
+    advice = __ADVICE.get(status, "check base_url")
+    return AnswerProblem(f"HTTP {status}; {advice}{_quoted(response)}", 1, status)
 
 
 def _retry_after(response: requests.Response) -> float:
-    """Seconds that the API asked to wait; None where it did not, or wrote nonsense."""
+    """The seconds that the API asks to wait; None where it asks for none or writes nonsense."""
     try:
-        # Retry reads seconds and HTTP dates; its own cap (6 hours) is above ours.
-        return Retry().parse_retry_after(response.headers["Retry-After"])
+        return Retry().parse_retry_after(response.headers["Retry-After"])  # seconds, or a date
     except (KeyError, HTTPError, ValueError, OverflowError):
         return None
 
 
 def _quoted(response: requests.Response) -> str:
-    """What the API said, as the end of a sentence: one line, short, with the key masked."""
+    """What the API said, on one line, cut short, and without the key should it be echoed."""
     try:
         said = json.loads(response.content)["message"]
     except (ValueError, RecursionError, KeyError, TypeError):
         said = response.text
-    said = _masked(response, " ".join(str(said).split()))[:__QUOTED_CHARACTERS]
+    said = _masked(response, " ".join(str(said).split()))[:__MAX_QUOTED_CHARACTERS]
     return f"; the API said: {said}" if said else ""
 
 
@@ -427,11 +417,11 @@ def _masked(response: requests.Response, text: str) -> str:
 
 def _users(body: dict, response: requests.Response) -> list:
     if isinstance(body, dict) and body.get("success") is False:
-        problem = f"HTTP 200 with success: false; check api_key and its rights{_quoted(response)}"
-        raise AnswerProblem(problem, __MAX_ATTEMPTS_BAD_ANSWER)
+        message = f"HTTP 200 with success: false; check api_key{_quoted(response)}"
+        raise AnswerProblem(message, __MAX_ATTEMPTS_AT_A_BAD_ANSWER)
     if not isinstance(body, dict) or not isinstance(body.get("users"), list):
-        problem = "HTTP 200, but the body has no list `users`; check base_url"
-        raise AnswerProblem(problem, __MAX_ATTEMPTS_BAD_ANSWER)
+        message = "HTTP 200, but the body holds no list `users`; check base_url"
+        raise AnswerProblem(message, __MAX_ATTEMPTS_AT_A_BAD_ANSWER)
     return body["users"]
 
 
@@ -444,10 +434,10 @@ def _server_date(response: requests.Response) -> datetime:
 
 
 def _parse_json(content: bytes):
-    """Parse a body into values that the SDK can encode exactly."""
+    """Parse a body into values that the SDK encodes as they are."""
     body = _loads(content)
     if b"\\ud" in content.lower() or b"\xed" in content:
-        # Half an emoji makes the SDK raise; whole ones, escaped in two halves, are kept.
+        # Half an emoji makes the SDK raise; whole ones, written as two escapes, are one by now.
         body = _loads(__LONE_SURROGATE.sub("\ufffd", json.dumps(body, ensure_ascii=False)))
     return body
 
@@ -461,65 +451,64 @@ def _integer(digits: str):
 
 
 def _finite(digits: str):
-    number = float(digits)
-    return number if math.isfinite(number) else digits
+    return float(digits) if math.isfinite(float(digits)) else digits
 
 
-# --- Pages -----------------------------------------------------------------------------------------
+# --- Pages --------------------------------------------------------------------------------------
 
 
 def _pages(api: Api, updated_since: str, first: int):
-    """Yield the Answer of each page from `first` on, in page order; an empty one is the last.
+    """Yield the Answer of each page from `first` on, in order; one without users is the last.
 
-    A few pages are fetched ahead, so that the network and the destination work at the same time, but
+    Pages are fetched ahead, so that the network and the destination work at the same time, but
     only once a full or a second page has come: a small sync costs two requests.
     """
     closed = threading.Event()
-    pool = ThreadPoolExecutor(__PAGES_IN_FLIGHT)
-    numbers = itertools.count(first)
-    in_flight = deque()
-    width, previous = 1, None
+    pool = ThreadPoolExecutor(__PAGES_IN_FLIGHT, thread_name_prefix="page")
+    in_flight, ahead, previous = deque(), itertools.count(first), None
+
+    def ask(count: int):
+        while len(in_flight) < count:
+            task = (make_request_with_retry, api, next(ahead), updated_since, closed)
+            in_flight.append(pool.submit(*task))
+
     try:
-        for number in itertools.count(first):
-            while len(in_flight) < width:
-                task = (make_request_with_retry, api, next(numbers), updated_since, closed)
-                in_flight.append(pool.submit(*task))
+        for page in itertools.count(first):
+            ask(1)
             answer = in_flight.popleft().result()
-            if answer.users == previous and _is_end(api, updated_since, number, answer):
+            if answer.users == previous and _is_end(api, page, updated_since, answer):
                 return
+            if len(answer.users) >= __PAGE_SIZE or previous and answer.users:
+                ask(__PAGES_IN_FLIGHT if time.monotonic() >= api.calm_until else 0)
             yield answer
             if not answer.users:
                 return
-            full_or_second = len(answer.users) >= __PAGE_SIZE or previous is not None
-            calm = time.monotonic() < api.calm_until
-            width = __PAGES_IN_FLIGHT if full_or_second and not calm else 1
             previous = answer.users
     finally:
         closed.set()
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _is_end(api: Api, updated_since: str, page: int, answer: Answer) -> bool:
-    """Whether a page equal to the one before it is the server's way to say that there are no more.
+def _is_end(api: Api, page: int, updated_since: str, answer: Answer) -> bool:
+    """Whether a page that equals the one before it means that there are no more.
 
-    A server that ignores `page` or repeats its last page does so for any page. Rows that moved down
-    by exactly a page look the same once, and ending there would lose everybody after them.
+    A server that ignores `page`, or repeats its last page, answers so for any page. Rows that
+    moved down by exactly a page look the same once, and to end there would lose all that follow.
     """
-    far = make_request_with_retry(api, page + __FAR_PAGES, updated_since)
-    return far.users == answer.users
+    return make_request_with_retry(api, page + __FAR_PAGES, updated_since).users == answer.users
 
 
-# --- Rows ------------------------------------------------------------------------------------------
+# --- Rows ---------------------------------------------------------------------------------------
 
 
 def parse_timestamp(text: str) -> datetime:
     """Read an ISO 8601 timestamp.
 
-    Takes `Z`, `+02:00`, `+0200`, a space for the `T`, 0 to 9 fraction digits (microseconds are
-    kept), and a date alone. No zone means UTC.
+    Takes `Z`, `+02:00`, `+0200`, a space for the `T`, 0 to 9 fraction digits (of which
+    microseconds are kept), and a date alone. Without a zone it is UTC.
 
     Returns:
-        An aware UTC datetime, or None where `text` is not such a timestamp.
+        An aware UTC datetime; None where `text` is no such timestamp.
     """
     match = __TIMESTAMP.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
@@ -527,43 +516,43 @@ def parse_timestamp(text: str) -> datetime:
     date, _, minute, second, fraction, zone = match.groups()
     micros = (fraction or "")[:6].ljust(6, "0")
     try:
-        # Python 3.10 reads exactly this form.
+        # Python 3.10 reads this form, and few others.
         read = datetime.fromisoformat(
             f"{date}T{minute or '00:00'}{second or ':00'}.{micros}+00:00"
         )
-        return read - _offset(zone) if zone and zone not in "Zz" else read
+        return read - _offset(zone)
     except (ValueError, OverflowError):
         return None
 
 
 def _offset(zone: str) -> timedelta:
-    """The offset of `+02:00`, `+0200` or `+02`. Raises ValueError beyond a day."""
+    """The offset of `+02:00`, `+0200`, `+02` or `Z`. Raises ValueError beyond a day."""
+    if not zone or zone in "Zz":
+        return timedelta(0)
     return datetime.strptime(zone.replace(":", "").ljust(5, "0"), "%z").utcoffset()
 
 
 def _like(sample: str, instant: datetime) -> str:
-    """Write `instant` as the API wrote `sample`, rounded down to its precision."""
+    """Write `instant` in the notation of `sample`, rounded down to what that can hold."""
     _, separator, _, second, fraction, zone = __TIMESTAMP.fullmatch(sample.strip()).groups()
-    if zone and zone not in "Zz":
-        instant = instant + _offset(zone)
-    date, clock = instant.replace(tzinfo=None).isoformat(timespec="microseconds").split("T")
+    local = (instant + _offset(zone)).replace(tzinfo=None).isoformat(timespec="microseconds")
     if not separator:
-        return date
-    digits = f".{clock[9:].ljust(9, '0')[: len(fraction)]}" if fraction else ""
-    return f"{date}{separator}{clock[:8] if second else clock[:5]}{digits}{zone or ''}"
+        return local[:10]
+    digits = f".{local[20:].ljust(9, '0')[: len(fraction)]}" if fraction else ""
+    return f"{local[:10]}{separator}{local[11:19] if second else local[11:16]}{digits}{zone or ''}"
 
 
 class Columns(dict):
-    """The column of each field name met so far; None for a name that can be no column.
+    """The column of each field name met so far; None for a name that can have none.
 
-    Fivetran gives `costCentre`, `Cost-Centre` and `cost_centre` one column, of which a row keeps one
-    value: the first spelling met is used for all of them, and a second one in the same row goes to
+    Fivetran gives `costCentre`, `Cost-Centre` and `cost_centre` one column, in which a row keeps
+    one value: the spelling met first is used for all, and a second one in the same row goes to
     `other_fields`. So do names without a letter or digit, and those that Fivetran reserves.
     """
 
     def __init__(self, taken: dict):
         super().__init__()
-        self.taken = taken  # snake case to column
+        self.taken = taken  # the column of each name in Fivetran's notation
 
     def __missing__(self, name: str):
         snake = _snake_case(name)
@@ -578,13 +567,9 @@ def _new_columns() -> Columns:
 
 
 def _snake_case(name: str) -> str:
-    """The name that Fivetran's naming gives a field."""
-    plain = "".join(
-        c for c in unicodedata.normalize("NFD", name) if unicodedata.category(c) != "Mn"
-    )
-    words = re.sub(
-        r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=\D)|(?<=\D)(?=\d)", "_", __NON_WORD.sub("_", plain)
-    )
+    """The name that Fivetran's naming makes of a field's."""
+    plain = (c for c in unicodedata.normalize("NFD", name) if unicodedata.category(c) != "Mn")
+    words = __WORD_BOUNDARY.sub("_", __NOT_IN_A_NAME.sub("_", "".join(plain)))
     return re.sub("_+", "_", words).lower()
 
 
@@ -594,17 +579,19 @@ def _row(user: dict, columns: Columns, problems: Counter) -> dict:
     Args:
         user: any JSON value.
         columns: the columns of the fields met so far.
-        problems: counts what could not be used, by reason.
+        problems: counts what cannot be used, by reason.
     Returns:
-        The row, or None where there is no usable `employeeId`.
+        The row; None where there is no usable `employeeId`.
     """
     if not isinstance(user, dict) or not _is_identifier(user.get(__KEY)):
         problems["users without a usable employeeId, skipped"] += 1
         return None
     row = {name: _declared(name, user[name], problems) for name in __COLUMNS if name in user}
     others = {}
-    for name in user.keys() - row.keys() if len(user) > len(row) else ():
-        column, value = columns[name], user[name]
+    for name, value in user.items():
+        if name in __COLUMNS:
+            continue
+        column = columns[name]
         if column is None or column in row or _is_misleading(value):
             others[name] = value
         elif column in __COLUMNS:
@@ -618,38 +605,35 @@ def _row(user: dict, columns: Columns, problems: Counter) -> dict:
 
 def _is_identifier(value) -> bool:
     if isinstance(value, str):
-        return bool(value.replace("\x00", "").strip())  # the destination drops NUL characters
+        return bool(value.replace("\x00", "").strip())  # the destination drops NUL
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _declared(column: str, value, problems: Counter):
-    """The value for a declared column; None, and counted, where it is unreadable."""
-    kind = __COLUMNS[column]
-    if kind == "STRING":
-        # The SDK would store Python's notation of what is not text.
-        is_text = value is None or isinstance(value, str)
-        return value if is_text else json.dumps(value, ensure_ascii=False)
-    if value is None or value == "":
-        return None
-    read = _number(value) if kind == "DOUBLE" else parse_timestamp(value)
-    if read is None:
+    """The value for a declared column; None, and counted, where it cannot be read."""
+    if value is None or isinstance(value, str) and __COLUMNS[column] == "STRING":
+        return value
+    if __COLUMNS[column] == "STRING":
+        return json.dumps(value, ensure_ascii=False)  # the SDK would store Python's notation
+    read = _number(value) if __COLUMNS[column] == "DOUBLE" else parse_timestamp(value)
+    if read is None and value != "":
         problems[f"unreadable values of {column}, stored as null"] += 1
     return read
 
 
 def _number(value) -> float:
-    """A finite number, also from text such as `"12.50"`; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)) or "_" in str(value):
+    """A finite number, also from text such as `12.50`; None for anything else."""
+    python_only = isinstance(value, str) and "_" in value
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)) or python_only:
         return None
     try:
-        number = float(value)
+        return float(value) if math.isfinite(float(value)) else None
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
 
 
 def _is_misleading(value) -> bool:
-    """Whether the SDK would take a text for a number or a time, and then fail to read it as one."""
+    """Whether the SDK takes a text for a number or a time, and then fails to read it as one."""
     if not isinstance(value, str) or not __LOOKS_TYPED.fullmatch(value):
         return False
     if not value.isascii() or len(value) > __MAX_TYPED_CHARACTERS:
@@ -664,38 +648,27 @@ def _undeclared(value):
         digits = repr(value)
         return digits if "." in digits else digits.replace("e", ".0e")
     if isinstance(value, str) and __ZONED_MINUTE.fullmatch(value):
-        return __ZONED_MINUTE.sub(
-            r"\1:00\2", value
-        )  # taken for a time, but refused without seconds
+        # Taken for a time, but refused without seconds: Java leaves them out on a full minute.
+        return __ZONED_MINUTE.sub(r"\1:00\2", value)
     return value
 
 
-# --- The sync --------------------------------------------------------------------------------------
-
-
-@dataclass
-class Resume:
-    """The progress of an unfinished pass, as the state holds it."""
-
-    page: int
-    per_page: int
-    started_at: str
-    torn: bool
+# --- The sync -----------------------------------------------------------------------------------
 
 
 @dataclass
 class Pass:
-    """What one walk over the window showed."""
+    """What one walk over the window, page by page to its end, has shown so far."""
 
-    page: int  # the next one
+    page: int = 1  # the next one
     started_at: datetime = None  # by the server's clock
-    resumed: bool = False
-    torn_before: bool = False  # in the part that an earlier sync read
-    dated: bool = False  # its first answer has come
+    resumed: bool = False  # an earlier sync read the pages before
+    torn_before: bool = False  # and found that rows may have slipped
     pages: int = 0
     rows: int = 0
     ascending: bool = True  # within each page: requests that overlap in time blur it across pages
-    recent: bool = False  # a row changed while the pass was under way
+    recent: bool = False  # a row changed after the pass began
+    unsettled: bool = False  # or may have, since a change can take the settling time to be seen
     sequence: int = 0  # a hash of the rows in their order
 
 
@@ -704,10 +677,9 @@ class Sync:
     """What one sync knows."""
 
     updated_since: str  # the filter, frozen: every request of the sync carries it
-    cursor: str  # last_sync_time as the state had it
-    resume: Resume = None
-    filter_from: datetime = None  # the filter as an instant
-    started_at: datetime = None  # of its first pass
+    cursor: str  # last_sync_time as it was
+    unfinished: Pass = None  # the walk that an earlier sync did not finish
+    started_at: datetime = None  # of the first pass
     newest: datetime = None
     newest_text: str = None  # as the API wrote it
     filter_ignored: bool = False
@@ -723,10 +695,10 @@ def update(configuration: dict, state: dict):
 
     Args:
         configuration: see `validate_configuration()`.
-        state: `{"last_sync_time": text}`, with `resume` where the last sync did not finish; `{}` at first.
+        state: `{"last_sync_time": text}`, with `resume` where the last sync did not finish.
     Raises:
-        ConfigurationError, SyncError: written for the user. Both are raised again here, because the
-            frames below hold users and settings, and a crash report prints what frames hold.
+        ConfigurationError, SyncError: written for the user, and raised again here because the
+            frames below hold settings and users, and a crash report prints what frames hold.
     """
     try:
         settings = validate_configuration(configuration)
@@ -736,32 +708,33 @@ def update(configuration: dict, state: dict):
 
 
 def _read_state(state: dict) -> Sync:
-    cursor = _read_stored(state, "last_sync_time", "last_sync_time")
-    if state.get("resume") is None:
-        return Sync(cursor, cursor, filter_from=parse_timestamp(cursor))
-    resume = state["resume"] if isinstance(state["resume"], dict) else {}
+    cursor = _stored_timestamp(state, "last_sync_time")
+    resume = state.get("resume")
+    if resume is None:
+        return Sync(cursor, cursor)
+    if not isinstance(resume, dict):
+        raise _unreadable("resume")
     for name in ("page", "per_page"):
         if type(resume.get(name)) is not int or resume[name] < 1:
-            raise SyncError(_unreadable_state(f"resume.{name}"))
-    if resume.get("started_at") is None:
-        raise SyncError(_unreadable_state("resume.started_at"))
-    started_at = _read_stored(resume, "started_at", "resume.started_at")
-    updated_since = _read_stored(resume, "updated_since", "resume.updated_since")
-    walk = Resume(resume["page"], resume["per_page"], started_at, resume.get("torn") is True)
-    return Sync(updated_since, cursor, walk, parse_timestamp(updated_since))
+            raise _unreadable(f"resume.{name}")
+    started_at = parse_timestamp(_stored_timestamp(resume, "started_at", "resume."))
+    if started_at is None:
+        raise _unreadable("resume.started_at")
+    updated_since = _stored_timestamp(resume, "updated_since", "resume.")
+    unfinished = Pass(resume["page"], started_at, True, resume.get("torn") is True)
+    return Sync(updated_since, cursor, unfinished if resume["per_page"] == __PAGE_SIZE else None)
 
 
-def _read_stored(values: dict, name: str, path: str) -> str:
-    text = values.get(name)
-    if text is not None and parse_timestamp(text) is None:
-        raise SyncError(_unreadable_state(path))
-    return text
+def _stored_timestamp(values: dict, name: str, path: str = "") -> str:
+    if values.get(name) is not None and parse_timestamp(values[name]) is None:
+        raise _unreadable(path + name)
+    return values.get(name)
 
 
-def _unreadable_state(path: str) -> str:
-    return (
-        f"The state cannot be used: {path} is missing or unreadable. Correct it in the state, or start "
-        "a re-sync, which reads everybody again."
+def _unreadable(path: str) -> SyncError:
+    return SyncError(
+        f"The state cannot be used: {path} is missing or unreadable. Correct it, or start a "
+        "re-sync, which reads everybody again."
     )
 
 
@@ -771,81 +744,70 @@ def _sync(api: Api, sync: Sync):
     sequence = None
     for number in range(1, __MAX_PASSES + 1):
         walk = _walk(api, sync) or _walk(api, sync)
-        settled = not _is_torn(sync, walk, number) or walk.sequence == sequence
+        # The same rows in the same order again: who comes twice stands twice in the source.
+        stable = walk.rows >= __PAGE_SIZE and walk.sequence == sequence
+        settled = stable or not _is_torn(sync, walk, number)
         if settled:
             break
         sequence = walk.sequence
-        log.info(f"Users may have moved between pages during pass {number}")
+        log.info(f"Users may have moved between pages while pass {number} read them")
     cursor = _cursor(sync) if settled else sync.updated_since
     op.checkpoint(_state(cursor))
-    _report(api, sync, cursor, settled)
+    log.info(f"Synced {sync.upserts} users from {sync.pages} pages; last_sync_time: {cursor}")
+    for warning in _warnings(api, sync, settled):
+        log.warning(warning)
+        op.warning(warning)
 
 
 def _opening_line(sync: Sync) -> str:
-    if sync.resume is not None:
-        since = sync.updated_since or "ever"
-        return f"Going on at page {sync.resume.page} of an unfinished sync of users changed since {since}"
-    if sync.updated_since is None:
-        return "Full sync: the state holds no last_sync_time"
-    return f"Incremental sync: users changed since {sync.updated_since}"
+    window = f"users changed since {sync.updated_since}" if sync.updated_since else "all users"
+    if sync.unfinished:
+        return f"Resuming an unfinished sync of {window} at page {sync.unfinished.page}"
+    return f"Incremental sync: {window}" if sync.updated_since else f"Full sync: {window}"
 
 
 def _walk(api: Api, sync: Sync) -> Pass:
-    """Read the window once and deliver its rows, checkpointing after each page.
+    """Read the window to its end and deliver its rows, checkpointing after each page.
 
-    Goes on where an unfinished sync left off; None where that walk is too old to go on with.
+    Goes on where an unfinished walk ended; returns None where that is too old to go on with.
     """
-    walk = _take_up(sync)
+    walk, sync.unfinished = sync.unfinished or Pass(), None
     for answer in _pages(api, sync.updated_since, walk.page):
-        if not _date(sync, walk, answer):
-            log.info("The unfinished sync began too long ago; its window is read from page 1")
+        if not walk.pages and not _date(sync, walk, answer.date or _now()):
+            log.info("The unfinished sync began over a day ago: its window is read from page 1")
             return None
         if answer.users:
             _deliver(sync, walk, answer.users)
-            op.checkpoint(_state(_cursor(sync), _progress(sync, walk)))
+            op.checkpoint(_state(_cursor(sync), _resume(sync, walk)))
             _watch(sync, walk)
     return walk
-
-
-def _take_up(sync: Sync) -> Pass:
-    resume, sync.resume = sync.resume, None
-    if resume is None:
-        return Pass(page=1)
-    if resume.per_page != __PAGE_SIZE:
-        log.info("The page size has changed since; the window is read from page 1")
-        return Pass(page=1)
-    return Pass(resume.page, parse_timestamp(resume.started_at), True, resume.torn)
-
-
-def _date(sync: Sync, walk: Pass, answer: Answer) -> bool:
-    """Date a pass by its first answer; False where a resumed one began over a day before it."""
-    if walk.dated:
-        return True
-    now = answer.date or _now()
-    walk.dated = True
-    walk.started_at = walk.started_at or now
-    if not timedelta(0) <= now - walk.started_at <= __RESUME_MAX_AGE:
-        return False
-    sync.started_at = sync.started_at or walk.started_at
-    return True
 
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def _date(sync: Sync, walk: Pass, now: datetime) -> bool:
+    """Date a pass by the server's clock; False where it began too long ago."""
+    walk.started_at = walk.started_at or now
+    if not timedelta(0) <= now - walk.started_at <= __MAX_RESUME_AGE:
+        return False
+    sync.started_at = sync.started_at or walk.started_at
+    return True
+
+
 def _deliver(sync: Sync, walk: Pass, users: list):
-    """Upsert the users of a page whom this sync has not delivered as they are now."""
-    pairs = [(user, _row(user, sync.columns, sync.problems)) for user in users]
-    pairs = [(user, row) for user, row in pairs if row is not None]
-    if len(users) >= __PAGE_SIZE and len(pairs) * 2 < len(users):
+    """Upsert the users of a page that this sync has not delivered as they are."""
+    read = [(user, _row(user, sync.columns, sync.problems)) for user in users]
+    read = [(user, row) for user, row in read if row is not None]
+    if len(users) >= __PAGE_SIZE and len(read) * 2 < len(users):
         raise SyncError(
-            f"{len(users) - len(pairs)} of the {len(users)} users on page {walk.page} have no usable "
-            f"{__KEY}: the API's answer has changed shape. Nothing of this page was stored; adapt "
-            "the connector to the new field."
+            f"{len(users) - len(read)} of the {len(users)} users of page {walk.page} have no "
+            f"usable {__KEY}: the API's answer has changed its shape. Nothing of this page is "
+            "stored; adapt the connector to the field's new name."
         )
-    _judge(sync, walk, [row for _, row in pairs])
-    for user, row in pairs:
+    _judge(sync, walk, [row for _, row in read])
+    for user, row in read:
         key, changed_at = row[__KEY], row.get("updated_at")
         if changed_at is not None and (sync.newest is None or changed_at > sync.newest):
             sync.newest = changed_at
@@ -857,45 +819,48 @@ def _deliver(sync: Sync, walk: Pass, users: list):
 
 
 def _is_news(delivered: dict, key: str, changed_at: datetime) -> bool:
-    """Whether a row is new to this sync. Of pages asked for at the same time, the later may be older."""
-    if key not in delivered:
-        return True
-    known = delivered[key]
-    return changed_at != known and (changed_at is None or known is None or changed_at > known)
+    """Whether a row is new to the sync. Of pages read at the same time a later may be older."""
+    known = delivered.get(key, "nothing")
+    if known is None or changed_at is None or known == "nothing":
+        return changed_at != known
+    return changed_at > known
 
 
 def _judge(sync: Sync, walk: Pass, rows: list):
-    """Note what the rows of a page say about the pass: their order, and changes while it ran."""
+    """Note what the rows of a page say of the pass: their order, and changes while it ran."""
     walk.page += 1
     walk.pages += 1
     sync.pages += 1
     walk.rows += len({row[__KEY] for row in rows})  # twice on one page is the source's own doing
-    instants = [row["updated_at"] for row in rows if row.get("updated_at") is not None]
-    walk.ascending &= all(a <= b for a, b in zip(instants, instants[1:]))
-    if instants and max(instants) >= walk.started_at:  # >=, because Date has whole seconds
-        walk.recent = True
-    if sync.filter_from is not None and instants:
-        sync.filter_ignored |= min(instants) < sync.filter_from - __CLEARLY_OLDER
     walk.sequence = hash((walk.sequence, *((row[__KEY], row.get("updated_at")) for row in rows)))
+    instants = [row["updated_at"] for row in rows if row.get("updated_at") is not None]
+    if not instants:
+        return
+    walk.ascending &= all(one <= next_one for one, next_one in itertools.pairwise(instants))
+    walk.recent |= max(instants) >= walk.started_at  # >=, because Date has whole seconds
+    walk.unsettled |= max(instants) >= walk.started_at - __SETTLING_TIME
+    if sync.updated_since is not None:
+        since = parse_timestamp(sync.updated_since)
+        sync.filter_ignored |= min(instants) < since - __CLEARLY_OLDER
 
 
 def _is_torn(sync: Sync, walk: Pass, number: int) -> bool:
-    """Whether rows may have slipped between two pages of a pass.
+    """Whether rows may have slipped from one page to another unread.
 
-    A row slips when another one moves from a page already read to one that is not. The pages of a pass
-    hold as many rows as the source has users, so a pass that missed one met another one twice, and has
-    brought more rows than the sync knows users. Where rows come in ascending order a change seen during
-    the first pass is reason enough to look again; so it is in any order where an earlier sync read a
-    part of the pass, and whom that part held is not known any more.
+    A row slips past the reader when another leaves a page already read for one that is not. The
+    pages of a pass hold as many rows as the source has users, so a pass that missed one has met
+    another twice, and brought more rows than the sync knows users. Where rows ascend, a change
+    seen during the first pass is reason enough to look again; and in any order where an earlier
+    sync read some of the pages, since whom they held is not known any more.
     """
-    if walk.pages < 2 and not walk.resumed:
-        return False
-    changed = walk.recent and (walk.resumed or walk.ascending and number == 1)
-    return walk.rows > len(sync.delivered) or changed or walk.torn_before
+    met_twice = walk.rows > len(sync.delivered)
+    if walk.resumed:
+        return met_twice or walk.unsettled or walk.torn_before
+    return walk.pages > 1 and (met_twice or number == 1 and walk.ascending and walk.recent)
 
 
 def _cursor(sync: Sync) -> str:
-    """Where `last_sync_time` may stand: at the newest value, an hour before the sync's start, or as it was."""
+    """Where `last_sync_time` may stand: at the newest value, but with room for late changes."""
     if sync.newest is None:
         return sync.cursor
     limit = sync.started_at - __SETTLING_TIME
@@ -907,64 +872,58 @@ def _cursor(sync: Sync) -> str:
 
 def _state(cursor: str, resume: dict = None) -> dict:
     state = {} if cursor is None else {"last_sync_time": cursor}
-    return state if resume is None else {**state, "resume": resume}
+    return {**state, "resume": resume} if resume else state
 
 
-def _progress(sync: Sync, walk: Pass) -> dict:
+def _resume(sync: Sync, walk: Pass) -> dict:
     return {
         "updated_since": sync.updated_since,
         "page": walk.page,
         "per_page": __PAGE_SIZE,
         "started_at": walk.started_at.isoformat(),
-        "torn": walk.torn_before or walk.recent or walk.rows > len(sync.delivered),
+        "torn": walk.torn_before or walk.unsettled or walk.rows > len(sync.delivered),
     }
 
 
 def _watch(sync: Sync, walk: Pass):
-    """Tell of the progress; end a walk that brings nobody new for thousands of pages."""
-    if sync.pages % __PAGES_PER_PROGRESS_LINE == 0:
-        log.info(
-            f"Page {walk.page - 1}: {sync.upserts} users so far, newest change {sync.newest_text or 'unknown'}"
-        )
+    """Tell of the progress, and end a walk that has stopped to make any."""
+    if sync.pages % __PAGES_A_PROGRESS_LINE == 0:
+        newest = sync.newest_text or "none"
+        log.info(f"Page {walk.page - 1}: {sync.upserts} users so far, newest change: {newest}")
     if walk.pages > 3 * len(sync.delivered) + __MAX_IDLE_PAGES:
         raise SyncError(
-            f"{walk.pages} pages held only {len(sync.delivered)} different users, and no page was empty: "
-            "the API does not page as it should. Check base_url, and the `page` parameter."
+            f"{walk.pages} pages held no more than {len(sync.delivered)} users, and none was "
+            "empty: the API does not count pages by the parameter `page`. Check base_url."
         )
 
 
-def _report(api: Api, sync: Sync, cursor: str, settled: bool):
-    """The totals, and once per sync what a person should know; never a value of a user."""
-    log.info(f"Synced {sync.upserts} users from {sync.pages} pages; last_sync_time is {cursor}")
+def _warnings(api: Api, sync: Sync, settled: bool) -> list:
+    """What a person should know of the sync, without a value of any user."""
     warnings = [f"{count} {reason}" for reason, count in sorted(sync.problems.items())]
     if not settled:
         warnings.append(
-            f"Users moved between pages in each of {__MAX_PASSES} passes: last_sync_time stays where it "
-            "was, and the next sync reads the same window again."
+            f"Users moved between pages in each of {__MAX_PASSES} passes, so last_sync_time stays "
+            "where it was and the next sync reads the same users again."
         )
     if sync.filter_ignored:
         warnings.append(
-            f"The API does not know the filter `{api.updated_since_param}`, so every sync reads everybody: "
-            "set updated_since_param to the name that your API uses."
+            f"The API does not know the filter `{api.updated_since_param}`, so every sync reads "
+            "everybody: set updated_since_param to the name that your API uses."
         )
     if sync.upserts and sync.newest is None and sync.cursor is None:
+        warnings.append("No user has a readable updated_at, so every sync reads everybody.")
+    if sync.cursor and sync.started_at and parse_timestamp(sync.cursor) > sync.started_at:
         warnings.append(
-            "No user has an updated_at that can be read, so every sync reads everybody."
+            "last_sync_time lies in the future, so no change is found: start a re-sync."
         )
-    if sync.filter_from is not None and sync.started_at and sync.filter_from > sync.started_at:
-        warnings.append(
-            "last_sync_time in the state lies in the future, so changes are not found: start a re-sync."
-        )
-    for warning in warnings:
-        log.warning(warning)
-        op.warning(warning)
+    return warnings
 
 
-# --- Mock mode -------------------------------------------------------------------------------------
+# --- Mock mode ----------------------------------------------------------------------------------
 
 
-class MockAwardco(BaseAdapter):
-    """Answers for the API from mock_data/users.json, with paging and the filter, without a network."""
+class MockAwardco(requests.adapters.BaseAdapter):
+    """Answers in place of the API from mock_data/users.json, with paging and the filter."""
 
     def __init__(self, updated_since_param: str):
         super().__init__()
@@ -973,17 +932,16 @@ class MockAwardco(BaseAdapter):
         with open(os.path.join(folder, "mock_data", "users.json"), encoding="utf-8") as file:
             self.users = json.load(file)["users"]
 
-    def send(self, request, **_) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, **_) -> requests.Response:
         query = {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
         since = parse_timestamp(query.get(self.updated_since_param))
-        matching = [user for user in self.users if since is None or _changed_since(user, since)]
+        found = [user for user in self.users if since is None or _changed_since(user, since)]
         page, per_page = int(query["page"]), int(query["per_page"])
-        users = matching[(page - 1) * per_page : page * per_page]
+        body = {"users": found[(page - 1) * per_page : page * per_page]}
         response = requests.Response()
-        response.status_code = 200
-        response.request, response.url = request, request.url
+        response.status_code, response.request, response.url = 200, request, request.url
         response.headers["Date"] = format_datetime(_now(), usegmt=True)
-        response.raw = io.BytesIO(json.dumps({"users": users}).encode())
+        response.raw = io.BytesIO(json.dumps(body).encode())
         return response
 
     def close(self):
@@ -995,14 +953,14 @@ def _changed_since(user: dict, since: datetime) -> bool:
     return changed_at is not None and changed_at >= since
 
 
-# --- The connector ---------------------------------------------------------------------------------
+# --- The connector ------------------------------------------------------------------------------
 
 
 def schema(configuration: dict) -> list:
     """Declare the table `USER` and the columns whose type must not be left to inference.
 
-    Inference would make the first name `T` a boolean, and of `00042` and `42` two types; it would keep
-    a balance with 32 bits only. Other fields that the API sends get columns of their own as they come.
+    Inference makes the first name `T` a boolean, `00042` and `42` two types, and a balance a
+    number of 32 bits. Other fields that the API sends get columns of their own as they come.
     """
     return [{"table": __TABLE, "primary_key": [__KEY], "columns": __COLUMNS}]
 
@@ -1015,8 +973,8 @@ def configuration_form() -> ConfigurationForm:
             "api_key",
             "API key",
             form_field.TextField.password,
-            description="From the integration settings of your Awardco tenant, or from your Awardco "
-            "contact. It needs the permission to read users.",
+            description="Of your Awardco tenant, with the permission to read users. An Awardco "
+            "administrator, or your Awardco contact, can give you one.",
             required=True,
         )
     )
@@ -1024,8 +982,8 @@ def configuration_form() -> ConfigurationForm:
         form_field.TextField(
             "base_url",
             "Base URL",
-            description="The address of the Awardco API of your tenant, without /api/users; your Awardco "
-            "contact gives it together with the key.",
+            description="The address of your tenant's Awardco API, without /api/users. It comes "
+            "with the API key.",
             required=True,
             placeholder="https://api.awardco.com",
         )
@@ -1034,73 +992,72 @@ def configuration_form() -> ConfigurationForm:
         form_field.TextField(
             "updated_since_param",
             "Name of the timestamp filter",
-            description="The query parameter with which the API returns only users changed since a time. "
-            f"Leave it blank for {__DEFAULT_UPDATED_SINCE_PARAM}; the last setup test tells whether it works.",
+            description="The query parameter that makes the API return only users changed since a "
+            f"time. Leave it blank for {__DEFAULT_UPDATED_SINCE_PARAM}; the last setup test tells "
+            "whether it works.",
             placeholder=__DEFAULT_UPDATED_SINCE_PARAM,
         )
     )
-    form.add_test(label="The API answers and accepts the key", func=connection_test)
-    form.add_test(label="The answer has users as expected", func=users_test)
+    form.add_test(label="The API accepts the key", func=connection_test)
+    form.add_test(label="The API returns users as expected", func=users_test)
     form.add_test(label="The timestamp filter works", func=filter_test)
     return form
 
 
 def connection_test(configuration: dict):
-    """Setup test: the API is reachable and the key is accepted."""
-    return _setup_test(configuration, lambda api: make_request_with_retry(api, 1) and None)
+    """Setup test: the API is reachable and accepts the key."""
+    return _setup_test(configuration, lambda api, users: None)
 
 
 def users_test(configuration: dict):
-    """Setup test: there are users, with the fields that the sync needs."""
-    return _setup_test(
-        configuration, lambda api: _check_users(make_request_with_retry(api, 1).users)
-    )
+    """Setup test: there are users, with the fields that a sync needs."""
+    return _setup_test(configuration, _users_problem)
 
 
 def filter_test(configuration: dict):
     """Setup test: asked for changes since the far future, the API returns nobody."""
-    return _setup_test(configuration, _check_filter)
+    return _setup_test(configuration, _filter_problem)
 
 
-def _check_users(users: list) -> str:
-    rows = [row for user in users if (row := _row(user, _new_columns(), Counter()))]
+def _setup_test(configuration: dict, check):
+    """Give `check` the API and its first page; what it returns is what is wrong, or None.
+
+    Never raises: the crash report of a setup test shows messages and locals as they are.
+    """
+    try:
+        api = _open_api(validate_configuration(configuration), __MAX_ATTEMPTS_IN_A_SETUP_TEST)
+        problem = check(api, make_request_with_retry(api, 1).users)
+    except (ConfigurationError, SyncError) as error:
+        problem = str(error)
+    except Exception as error:
+        problem = f"The test itself failed ({type(error).__name__})."
+    return Test().failure(problem) if problem else Test().success()
+
+
+def _users_problem(api: Api, users: list) -> str:
+    rows = [_row(user, _new_columns(), Counter()) for user in users]
     if not users:
-        return "The API has no users: check that api_key may see the users of your tenant."
-    if not rows:
+        return "The API returns no users: check that api_key may see those of your tenant."
+    if not any(rows):
         return (
-            f"The users have no {__KEY}: the API differs from the one this connector was made for."
+            f"The users have no {__KEY}: this API differs from the one the connector is made for."
         )
-    if not any(row.get("updated_at") for row in rows):
-        return "No user has an updated_at that can be read: without it every sync reads everybody."
+    if not any(row and row.get("updated_at") for row in rows):
+        return "No user has a readable updated_at: without it every sync reads everybody."
     return None
 
 
-def _check_filter(api: Api) -> str:
-    users = make_request_with_retry(api, 1).users
-    samples = [user.get("updated_at") for user in users if isinstance(user, dict)]
-    sample = next((text for text in samples if parse_timestamp(text)), "2000-01-01T00:00:00Z")
+def _filter_problem(api: Api, users: list) -> str:
+    texts = [user.get("updated_at") for user in users if isinstance(user, dict)]
+    sample = next((text for text in texts if parse_timestamp(text)), "2000-01-01T00:00:00Z")
     far_future = _like(sample, datetime(2999, 12, 31, tzinfo=timezone.utc))
     if not make_request_with_retry(api, 1, far_future).users:
         return None
     return (
-        f"Asked for changes since {far_future[:4]}, the API still returns users: it does not know the filter "
-        f"`{api.updated_since_param}`, and every sync would read everybody. Set updated_since_param to the "
-        "name that your API uses."
+        "Asked for changes since the year 2999 the API still returns users, so it does not know "
+        f"the filter `{api.updated_since_param}` and every sync would read everybody: set "
+        "updated_since_param to the name that your API uses."
     )
-
-
-def _setup_test(configuration: dict, check):
-    """Run a check, which returns a failure's message or None. Never raises: a crash report of a setup
-    test is not redacted."""
-    try:
-        failure = check(
-            _open_api(validate_configuration(configuration), __MAX_ATTEMPTS_SETUP_TEST)
-        )
-    except (ConfigurationError, SyncError) as error:
-        failure = str(error)
-    except Exception as error:  # a message of its own could quote what must not be shown
-        failure = f"The test could not be carried out ({type(error).__name__})."
-    return Test().failure(failure) if failure else Test().success()
 
 
 connector = Connector(update=update, schema=schema, configuration_form=configuration_form)

@@ -1,7 +1,7 @@
 """Make a home folder in which Fivetran's command line neither looks for news nor tells any.
 
-It would check for newer releases, on a machine that may reach no more than a package registry, and send
-usage figures. Used by `make run`, and by the tests.
+It would check for newer releases, on a machine that may reach no more than a package registry, and
+send usage figures. Used by `make run`, and by the tests.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def make_quiet_home(home: Path) -> Path:
-    """Write the settings below `home`, dated now (a check is due after six hours), and return it."""
+    """Write the settings below `home` and return it; they hold for six hours."""
     now = int(time.time())
     sdk = home / ".fivetran" / "connector_sdk"
     core = home / ".fivetran" / "connector_sdk_core"

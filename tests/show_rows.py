@@ -16,7 +16,8 @@ def main():
         ).show(max_width=120)
         connection.sql(
             "SELECT count(*) AS users, count(updated_at) AS ever_updated, "
-            "count(DISTINCT currency_code) AS currencies, max(updated_at) AS newest FROM tester.user"
+            "count(DISTINCT currency_code) AS currencies, max(updated_at) AS newest "
+            "FROM tester.user"
         ).show(max_width=120)
 
 

@@ -1,0 +1,49 @@
+"""Fixtures: a quiet home, a project folder, the fake API, and a clock that does not wait."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from quiet_home import make_quiet_home
+
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet_home(tmp_path_factory):
+    """The SDK runs pipreqs from PATH and keeps its settings in the home folder: see tests/bin."""
+    home = make_quiet_home(tmp_path_factory.mktemp("home"))
+    os.environ["HOME"] = os.environ["USERPROFILE"] = str(home)
+    path = [str(TESTS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+    os.environ["PATH"] = os.pathsep.join(path)
+    return home
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """Time passes only by sleeping, and sleeping takes none: see harness.Clock."""
+    import connector
+    from harness import Clock
+
+    clock = Clock()
+    monkeypatch.setattr(connector, "_sleep", clock.sleep)
+    monkeypatch.setattr(connector, "time", clock)
+    monkeypatch.setenv("FIVETRAN_DEPLOYMENT_MODEL", "local_debug")
+    return clock
+
+
+@pytest.fixture
+def project(tmp_path, capsys):
+    from harness import Project
+
+    return Project(tmp_path, capsys)
+
+
+@pytest.fixture
+def api():
+    from fake_awardco import FakeAwardco
+
+    with FakeAwardco() as api:
+        yield api

@@ -1,0 +1,170 @@
+"""Run a sync through the real SDK and read back, as plain values, all that it left."""
+
+import json
+import sys
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+import duckdb
+from fivetran_connector_sdk_cli import runtime
+from fivetran_connector_sdk_core.cells import decode_row_data
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import connector  # noqa: E402
+from fake_awardco import KEY  # noqa: E402
+
+
+@dataclass
+class Outcome:
+    """What a sync left: its state, its log, whether it failed, and the table `USER`."""
+
+    failed: bool
+    log: str
+    state: dict
+    rows: dict  # employee_id to a dict of the row, without Fivetran's own columns
+    columns: dict  # column to DuckDB type
+
+    @property
+    def cursor(self) -> str:
+        return self.state.get("last_sync_time")
+
+    @property
+    def resume(self) -> dict:
+        return self.state.get("resume")
+
+    def log_lines(self, part: str) -> list:
+        return [line for line in self.log.splitlines() if part in line]
+
+
+class Project:
+    """A folder for `connector.debug()`: it keeps the warehouse and the state from sync to sync.
+
+    It holds an empty connector.py, so that the SDK's dependency check finds nothing to look up.
+    """
+
+    def __init__(self, folder: Path, capsys):
+        self.folder = folder
+        self.capsys = capsys
+        (folder / "connector.py").touch()
+
+    def sync(self, api=None, state=None, naming=None, **configuration) -> Outcome:
+        """Run one sync against `api`, from `state`, or from where the last one ended."""
+        if api is not None:
+            configuration = {"api_key": KEY, "base_url": api.url, **configuration}
+        self.capsys.readouterr()
+        failed = False
+        try:
+            connector.connector.debug(
+                str(self.folder), configuration, self.state() if state is None else state, naming
+            )
+        except SystemExit as end:
+            failed = end.code != 0
+        finally:
+            wait_for_pages()
+            connector.connector.configuration = connector.connector.state = None
+            connector.connector._print_debug_crash_report()
+        rows, columns = self.table(naming)
+        return Outcome(failed, self.capsys.readouterr().out, self.state(), rows, columns)
+
+    def state(self) -> dict:
+        path = self.folder / "files" / "state.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def table(self, naming=None) -> tuple:
+        name, key = ("USER", "employeeId") if naming else ("user", "employee_id")
+        with duckdb.connect(str(self.folder / "files" / "warehouse.db"), read_only=True) as found:
+            found.execute("SET TimeZone = 'UTC'")
+            try:
+                result = found.execute(f'SELECT * FROM tester."{name}"')
+            except duckdb.CatalogException:
+                return {}, {}
+            columns = {item[0]: str(item[1]) for item in result.description}
+            rows = [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+        own = {name for name in columns if name.startswith("_fivetran")}
+        kept = [{name: row[name] for name in row if name not in own} for row in rows]
+        return {row[key]: row for row in kept}, {
+            name: kind for name, kind in columns.items() if name not in own
+        }
+
+
+@dataclass
+class Memory:
+    """Stands where the SDK's runner stands, and keeps the operations: for thousands of syncs.
+
+    As with the runner, rows count only once a checkpoint, or the end of a sync that went well, has
+    committed them.
+    """
+
+    operations: list = field(default_factory=list)
+    pending: list = field(default_factory=list)
+    rows: dict = field(default_factory=dict)
+    state: dict = field(default_factory=dict)
+    die_at: int = None  # the checkpoint at which the process dies, counted from 1
+    checkpoints: int = 0
+    warnings: list = field(default_factory=list)
+
+    def sync(self, **configuration):
+        """Run update(), from the state that the last one left, through the SDK's operations."""
+        self.checkpoints = 0
+        self.pending = []
+        runtime.install(self)
+        connector.log.LOG_LEVEL = connector.log.Level.CRITICAL
+        try:
+            connector.update(configuration, json.loads(json.dumps(self.state)))
+            self.commit()
+        finally:
+            runtime.install(None)
+            wait_for_pages()
+
+    def commit(self):
+        self.rows.update(self.pending)
+        self.pending = []
+
+    def record(self, record):
+        row = decode_row_data(record.row_data)
+        self.operations.append(("upsert", row))
+        self.pending.append((row["employeeId"], row))
+
+    def checkpoint(self, checkpoint):
+        self.checkpoints += 1
+        if self.checkpoints == self.die_at:
+            raise Killed()
+        self.commit()
+        self.state = json.loads(checkpoint.state_json)
+        self.operations.append(("checkpoint", self.state))
+
+    def warning(self, warning):
+        self.warnings.append(json.loads(warning.message)["message"])
+
+
+def wait_for_pages():
+    """Let requests end that a sync has made ahead and does not need any more."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("page"):
+            thread.join()
+
+
+class Killed(BaseException):
+    """The process ends between two checkpoints."""
+
+
+class Clock:
+    """Stands in for the clock and the sleep of the connector: time passes only by sleeping."""
+
+    def __init__(self):
+        self.seconds = 1000.0
+        self.sleeps = []
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, closed, seconds: float):
+        self.sleeps.append(seconds)
+        self.seconds += seconds
+
+
+def utc(value: str) -> datetime:
+    return datetime.fromisoformat(value.replace("Z", "+00:00")).astimezone(timezone.utc)

@@ -1,0 +1,204 @@
+"""The contract as a model: whatever happens, after a quiet sync nobody is lost and nobody is stale.
+
+A source of users lives through any schedule of inserts, updates, moves between pages, faults,
+crashes and restarts, in any order of rows and with any page size, while syncs read it through the
+real `update()` over HTTP. Only the destination is simpler than usual: operations are collected in
+memory (harness.Memory).
+"""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+import connector
+from fake_awardco import KEY, NOON, FakeAwardco, Fault, instant, text, user
+from harness import Clock, Killed, Memory, utc
+
+ORDERS = ["storage", "updated_at", "-updated_at", "id", "shuffled"]
+SETTLING = timedelta(hours=1)
+
+# What happens at the n-th request of a sync: (n, what, who, where)
+EVENTS = st.lists(
+    st.tuples(
+        st.integers(0, 12),
+        st.sampled_from(["update", "update late", "insert", "move"]),
+        st.integers(0, 30),
+        st.integers(0, 30),
+    ),
+    max_size=5,
+)
+
+
+class SyncedSource(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setenv("FIVETRAN_DEPLOYMENT_MODEL", "local_debug")
+        self.sleeper = Clock()
+        self.patch.setattr(connector, "_sleep", self.sleeper.sleep)
+        self.patch.setattr(connector, "time", self.sleeper)
+        self.api = FakeAwardco(tick=timedelta(seconds=0.4)).__enter__()
+        self.destination = Memory()
+        self.numbers = 0
+        self.cursor = None
+        self.started_at = None
+
+    def teardown(self):
+        try:
+            if hasattr(self, "ahead"):
+                self.quiet_sync()
+        finally:
+            self.api.__exit__()
+            self.patch.undo()
+
+    @initialize(
+        order=st.sampled_from(ORDERS),
+        page_cap=st.integers(1, 4),
+        strict=st.booleans(),
+        ahead=st.sampled_from([1, 4]),
+        ages=st.lists(st.one_of(st.none(), st.integers(0, 3000)), max_size=10),
+    )
+    def a_source(self, order, page_cap, strict, ahead, ages):
+        self.api.order, self.api.page_cap, self.api.strict = order, page_cap, strict
+        self.ahead = ahead
+        self.patch.setattr(connector, "__PAGES_IN_FLIGHT", ahead)
+        for age in ages:
+            changed_at = None if age is None else NOON - timedelta(minutes=age)
+            self.api.insert(user(self.next_number(), changed_at))
+
+    def next_number(self) -> int:
+        # Identifiers in no order of creation
+        self.numbers += 1
+        return self.numbers * 7919 % 10007
+
+    # -- what happens to the source
+
+    def happen(self, what: str, who: int, where: int):
+        users = self.api.users
+        where = where % (len(users) + 1)
+        if what == "insert":
+            return self.api.insert(user(self.next_number(), self.api.clock), where)
+        if not users:
+            return
+        employee_id = users[who % len(users)]["employeeId"]
+        if what == "move":
+            return self.api.move(employee_id, where)
+        late = timedelta(minutes=40) if what == "update late" else timedelta(0)
+        self.numbers += 1
+        changed_at = self.api.clock - late
+        row = next(row for row in users if row["employeeId"] == employee_id)
+        if instant(row["updated_at"]) and changed_at < instant(row["updated_at"]):
+            changed_at = self.api.clock  # a later change does not get an earlier time
+        self.api.change(employee_id, updated_at=text(changed_at), version=self.numbers)
+        self.api.move(employee_id, where)  # as a database without an order may do
+
+    @rule(minutes=st.sampled_from([1, 20, 70, 1000, 3000]))
+    def time_passes(self, minutes):
+        self.api.clock += timedelta(minutes=minutes)
+
+    @rule(what=st.sampled_from(["update", "update late", "insert"]), who=st.integers(0, 30))
+    def a_change(self, what, who):
+        self.happen(what, who, who)
+
+    # -- what happens to a sync
+    #
+    # Rows that move although nothing changed leave no trace but users who come twice. On pages of
+    # one to four rows there may be none in the part that is left of a broken pass, so such moves
+    # and crashes do not come together here; tests/test_resume.py has them on pages of a real size.
+
+    def sync(self, events=()):
+        """One sync, with the events at its requests; whether it ended well."""
+        first, first_answer = len(self.api.requests), len(self.api.dates)
+        waiting = [event for event in events]
+
+        def before_answer(page):
+            number = len(self.api.requests) - first - 1
+            for event in [event for event in waiting if event[0] == number]:
+                waiting.remove(event)
+                self.happen(*event[1:])
+
+        self.api.before_answer = before_answer
+        try:
+            self.destination.sync(api_key=KEY, base_url=self.api.url)
+            return True
+        except (connector.SyncError, Killed):
+            return False
+        finally:
+            dates = self.api.dates[first_answer:]
+            self.started_at = dates[0].replace(microsecond=0) if dates else self.started_at
+            self.api.before_answer = None
+            self.api.faults = []
+            self.destination.die_at = None
+
+    @rule(events=EVENTS)
+    def a_sync_while_users_change(self, events):
+        if "resume" in self.destination.state:
+            events = [event for event in events if event[1] != "move"]
+        assert self.sync(events)
+
+    @precondition(lambda self: self.api.order != "shuffled")
+    @rule(events=EVENTS, checkpoint=st.integers(1, 8))
+    def a_sync_that_is_killed(self, events, checkpoint):
+        self.destination.die_at = checkpoint
+        self.sync([event for event in events if event[1] != "move"])
+
+    @precondition(lambda self: self.api.order != "shuffled")
+    @rule(events=EVENTS, page=st.integers(1, 6))
+    def a_sync_that_meets_an_outage(self, events, page):
+        self.api.faults = [Fault(page=page, times=100, status=503)]
+        self.sync([event for event in events if event[1] != "move"])
+
+    @rule(page=st.integers(1, 6), kind=st.sampled_from(["reset", "cut", "gzip"]))
+    def a_sync_that_meets_faults(self, page, kind):
+        self.api.faults = [Fault(page=page, times=2, kind=kind)]
+        assert self.sync()
+
+    @rule()
+    def quiet_sync(self):
+        if "resume" in self.destination.state:
+            assert self.sync()  # brings the window up to its start; what changed since comes next
+        for _ in range(60):
+            self.destination.warnings = []
+            assert self.sync()
+            if not any("moved between pages" in text for text in self.destination.warnings):
+                break
+        else:
+            raise AssertionError("sixty quiet syncs could not be trusted")
+        source = {row["employeeId"]: row for row in self.api.users}
+        found = self.destination.rows
+        assert sorted(found) == sorted(source)
+        for employee_id, row in source.items():
+            version = row.get("version")
+            assert found[employee_id].get("version") == (version and str(version)), employee_id
+
+    # -- what always holds
+
+    @invariant()
+    def the_cursor_never_goes_back_nor_beyond_the_settling_time(self):
+        state = self.destination.state
+        if "resume" in state or state.get("last_sync_time") is None:
+            return
+        cursor = utc(state["last_sync_time"])
+        if self.cursor is not None:
+            assert cursor >= self.cursor
+            assert cursor == self.cursor or cursor <= self.started_at - SETTLING
+        else:
+            assert cursor <= self.started_at - SETTLING
+        self.cursor = cursor
+
+
+TestSyncedSource = SyncedSource.TestCase
+TestSyncedSource.settings = settings(
+    max_examples=120,
+    stateful_step_count=12,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.slow
+class TestSyncedSourceAtLength(SyncedSource.TestCase):
+    settings = settings(TestSyncedSource.settings, max_examples=4000, stateful_step_count=20)
