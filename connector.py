@@ -21,6 +21,7 @@ import math
 import os
 import random
 import re
+import sys
 import threading
 import time
 import unicodedata
@@ -99,7 +100,6 @@ __TIMESTAMP = re.compile(
 )
 __ZONED_MINUTE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(Z|[+-]\d\d:\d\d)", re.ASCII | re.I)
 __LOOKS_TYPED = re.compile(r"[-+.:TtZzEe \d]+")
-__MAX_TYPED_CHARACTERS = 4000  # Python refuses to read an integer of more than 4,300 digits
 __NOT_IN_A_NAME = re.compile(r"\W", re.ASCII)
 __WORD_BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=\D)|(?<=\D)(?=\d)")
 __LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -636,8 +636,8 @@ def _is_misleading(value) -> bool:
     """Whether the SDK takes a text for a number or a time, and then fails to read it as one."""
     if not isinstance(value, str) or not __LOOKS_TYPED.fullmatch(value):
         return False
-    if not value.isascii() or len(value) > __MAX_TYPED_CHARACTERS:
-        return True
+    if not value.isascii():
+        return True  # digits of other scripts
     return bool(__ZONED_MINUTE.fullmatch(value)) and parse_timestamp(value) is None
 
 
@@ -700,6 +700,8 @@ def update(configuration: dict, state: dict):
         ConfigurationError, SyncError: written for the user, and raised again here because the
             frames below hold settings and users, and a crash report prints what frames hold.
     """
+    if hasattr(sys, "set_int_max_str_digits"):
+        sys.set_int_max_str_digits(0)  # the SDK reads any text of digits as a number, to type it
     try:
         settings = validate_configuration(configuration)
         _sync(_open_api(settings, __MAX_ATTEMPTS), _read_state(state))

@@ -1,4 +1,4 @@
-"""The contract as a model: whatever happens, after a quiet sync nobody is lost and nobody is stale.
+"""The contract as a model: whatever happens, a quiet sync later nobody is lost and nobody stale.
 
 A source of users lives through any schedule of inserts, updates, moves between pages, faults,
 crashes and restarts, in any order of rows and with any page size, while syncs read it through the
