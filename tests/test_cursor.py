@@ -151,6 +151,20 @@ def test_a_strict_filter_does_not_lose_the_change_at_the_cursors_very_second(pro
     assert project.sync(api).rows["E00002"]["balance"] == 0.5
 
 
+def test_the_cursor_does_not_go_back_where_only_older_users_come(project, api):
+    """The API ignores the filter, and the user who was newest is gone."""
+    api.users, api.filter_param = users(5), None
+    stored = text(NOON - timedelta(days=1))
+    assert project.sync(api, state={"last_sync_time": stored}).cursor == stored
+
+
+def test_the_cursor_does_not_go_back_where_the_servers_clock_does(project, api):
+    api.users = users(5, NOON)
+    first = project.sync(api).cursor
+    api.clock -= timedelta(hours=3)
+    assert project.sync(api).cursor == first
+
+
 def test_an_empty_sync_does_not_move_the_cursor(project, api):
     api.users, api.strict = users(5), True
     first = project.sync(api)
