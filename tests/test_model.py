@@ -190,6 +190,44 @@ class SyncedSource(RuleBasedStateMachine):
         self.cursor = cursor
 
 
+# Schedules that once lost a user.
+ONCE_LOST = {
+    "a late change moved a row while the sync was down": [
+        (
+            "a_source",
+            dict(order="storage", page_cap=1, strict=False, ahead=1, ages=[99, 98, 97, 96]),
+        ),
+        ("a_sync_that_is_killed", dict(events=[], checkpoint=3)),
+        ("a_change", dict(what="update late", who=4)),
+    ],
+    "two passes over three shuffled rows were alike by chance": [
+        ("a_source", dict(order="shuffled", page_cap=1, strict=True, ahead=1, ages=[])),
+        ("a_change", dict(what="update late", who=17)),
+        ("a_sync_that_meets_faults", dict(kind="reset", page=4)),
+        ("time_passes", dict(minutes=1)),
+        ("quiet_sync", {}),
+        ("quiet_sync", {}),
+        ("quiet_sync", {}),
+        ("quiet_sync", {}),
+        ("a_change", dict(what="insert", who=4)),
+        ("a_change", dict(what="insert", who=2)),
+        ("a_change", dict(what="insert", who=2)),
+        ("time_passes", dict(minutes=1)),
+    ],
+}
+
+
+@pytest.mark.parametrize("schedule", ONCE_LOST.values(), ids=ONCE_LOST)
+def test_a_schedule_that_once_lost_a_user(schedule):
+    source = SyncedSource()
+    try:
+        for step, arguments in schedule:
+            getattr(source, step)(**arguments)
+            source.the_cursor_never_goes_back_nor_beyond_the_settling_time()
+    finally:
+        source.teardown()  # ends with a quiet sync, after which nobody may be missing
+
+
 TestSyncedSource = SyncedSource.TestCase
 TestSyncedSource.settings = settings(
     max_examples=120,
