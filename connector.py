@@ -395,8 +395,10 @@ def _status_problem(response: requests.Response) -> AnswerProblem:
 
 def _retry_after(response: requests.Response) -> float:
     """The seconds that the API asks to wait; None where it asks for none or writes nonsense."""
+    reader = Retry()
+    reader.retry_after_max = math.inf  # its own cap would hide how long the API really asks for
     try:
-        return Retry().parse_retry_after(response.headers["Retry-After"])  # seconds, or a date
+        return reader.parse_retry_after(response.headers["Retry-After"])  # seconds, or a date
     except (KeyError, HTTPError, ValueError, OverflowError):
         return None
 
@@ -813,7 +815,7 @@ def _deliver(sync: Sync, walk: Pass, users: list):
         key, changed_at = row[__KEY], row.get("updated_at")
         if changed_at is not None and (sync.newest is None or changed_at > sync.newest):
             sync.newest = changed_at
-            sync.newest_text = user.get("updated_at") or changed_at.isoformat()
+            sync.newest_text = (user.get("updated_at") or changed_at.isoformat()).strip()
         if _is_news(sync.delivered, key, changed_at):
             op.upsert(__TABLE, row)
             sync.delivered[key] = changed_at
