@@ -794,10 +794,9 @@ def _now() -> datetime:
 def _date(sync: Sync, walk: Pass, now: datetime) -> bool:
     """Date a pass by the server's clock; False where it began too long ago."""
     walk.started_at = walk.started_at or now
-    if not timedelta(0) <= now - walk.started_at <= __MAX_RESUME_AGE:
-        return False
-    sync.started_at = sync.started_at or walk.started_at
-    return True
+    is_young = timedelta(0) <= now - walk.started_at <= __MAX_RESUME_AGE
+    sync.started_at = sync.started_at or (walk.started_at if is_young else now)
+    return is_young
 
 
 def _deliver(sync: Sync, walk: Pass, users: list):
