@@ -62,10 +62,11 @@ __USER_AGENT = "fivetran-awardco-users"
 __TIMEOUT_SECONDS = (10, 60)  # to connect, to read
 __MAX_ATTEMPTS = 8
 __MAX_ATTEMPTS_AT_A_BAD_ANSWER = 2
-__MAX_ATTEMPTS_IN_A_SETUP_TEST = 2
 __FIRST_BACKOFF_SECONDS = 1
 __MAX_BACKOFF_SECONDS = 60
 __MAX_RETRY_AFTER_SECONDS = 600
+__SETUP_TEST_MAX_ATTEMPTS = 2
+__SETUP_TEST_MAX_RETRY_AFTER_SECONDS = 10  # a person is waiting
 __CALM_SECONDS = 60  # after a refusal for rate, pages are asked for one at a time for so long
 __RETRIED_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 __RETRIED_ERRORS = (
@@ -207,7 +208,7 @@ def _base_url(configuration: dict) -> str:
             "base_url uses http, which would send the key unencrypted: use https (http is "
             "accepted for this machine only, for development)."
         )
-    return re.sub(r"(/api(/users)?)?/*$", "", url.rstrip("/"))
+    return re.sub(r"(?<!/)/api(/users)?$", "", url.rstrip("/")).rstrip("/")  # not of //api
 
 
 def _is_loopback(host: str) -> bool:
@@ -238,6 +239,7 @@ class Api:
     url: str
     updated_since_param: str
     max_attempts: int
+    max_retry_after: float  # seconds
     lock: threading.Lock = field(default_factory=threading.Lock)
     held_until: float = 0.0  # time.monotonic() before which the API wants no request
     calm_until: float = 0.0  # time.monotonic() before which pages are asked for one at a time
@@ -265,7 +267,7 @@ class Cancelled(Exception):
     """Ends a request whose page is not wanted any more."""
 
 
-def _open_api(settings: Settings, max_attempts: int) -> Api:
+def _open_api(settings: Settings, max_attempts: int, max_retry_after: float) -> Api:
     session = requests.Session()
     session.headers.update(
         {"apiKey": settings.api_key, "Accept": "application/json", "User-Agent": __USER_AGENT}
@@ -273,7 +275,7 @@ def _open_api(settings: Settings, max_attempts: int) -> Api:
     if settings.use_mock:
         session.mount(__MOCK_BASE_URL, MockAwardco(settings.updated_since_param))
     url = f"{settings.base_url}/api/users"
-    return Api(session, url, settings.updated_since_param, max_attempts)
+    return Api(session, url, settings.updated_since_param, max_attempts, max_retry_after)
 
 
 def make_request_with_retry(
@@ -304,8 +306,8 @@ def make_request_with_retry(
         except AnswerProblem as problem:
             attempts = min(problem.attempts, api.max_attempts)
             wait = _wait_seconds(problem, attempt)
-            if attempt >= attempts or wait > __MAX_RETRY_AFTER_SECONDS:
-                raise SyncError(_final_message(page, attempt, problem)) from None
+            if attempt >= attempts or (problem.retry_after or 0) > api.max_retry_after:
+                raise SyncError(_final_message(api, page, attempt, problem)) from None
             log.warning(
                 f"Page {page}: attempt {attempt} of {attempts}: {problem}; next in {wait:.1f} s"
             )
@@ -341,12 +343,12 @@ def _hold_back(api: Api, problem: AnswerProblem, until: float):
             api.held_until = max(api.held_until, until)
 
 
-def _final_message(page: int, attempt: int, problem: AnswerProblem) -> str:
+def _final_message(api: Api, page: int, attempt: int, problem: AnswerProblem) -> str:
     message = f"Page {page} of the users could not be read (attempt {attempt}): {problem}"
-    if (problem.retry_after or 0) > __MAX_RETRY_AFTER_SECONDS:
+    if (problem.retry_after or 0) > api.max_retry_after:
         message += (
-            f"; the API asks to wait {problem.retry_after:.0f} s, longer than a sync does "
-            f"({__MAX_RETRY_AFTER_SECONDS} s): sync again after that"
+            f"; the API asks to wait {problem.retry_after:.0f} s, longer than the "
+            f"{api.max_retry_after} s that are waited here: start again after that"
         )
     return message
 
@@ -360,7 +362,8 @@ def _request(api: Api, params: dict) -> Answer:
         )
     except __RETRIED_ERRORS as error:
         raise AnswerProblem(_connection_message(error), __MAX_ATTEMPTS) from None
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError, ValueError) as error:
+        # An address that no request can go to: base_url, or where a redirect leads.
         raise AnswerProblem(f"{type(error).__name__}; check base_url", 1) from None
     if response.status_code != 200:
         raise _status_problem(response)
@@ -396,9 +399,9 @@ def _status_problem(response: requests.Response) -> AnswerProblem:
 def _retry_after(response: requests.Response) -> float:
     """The seconds that the API asks to wait; None where it asks for none or writes nonsense."""
     reader = Retry()
-    reader.retry_after_max = math.inf  # its own cap would hide how long the API really asks for
+    reader.retry_after_max = 10**9  # its own cap would hide how long the API really asks for
     try:
-        return reader.parse_retry_after(response.headers["Retry-After"])  # seconds, or a date
+        return float(reader.parse_retry_after(response.headers["Retry-After"]))  # or a date
     except (KeyError, HTTPError, ValueError, OverflowError):
         return None
 
@@ -408,8 +411,9 @@ def _quoted(response: requests.Response) -> str:
     try:
         said = json.loads(response.content)["message"]
     except (ValueError, RecursionError, KeyError, TypeError):
-        said = response.text
-    said = _masked(response, " ".join(str(said).split()))[:__MAX_QUOTED_CHARACTERS]
+        said = "" if response.status_code == 200 else response.text  # a 200 may hold users
+    said = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(said).split()))
+    said = _masked(response, said)[:__MAX_QUOTED_CHARACTERS]
     return f"; the API said: {said}" if said else ""
 
 
@@ -422,7 +426,9 @@ def _users(body: dict, response: requests.Response) -> list:
         message = f"HTTP 200 with success: false; check api_key{_quoted(response)}"
         raise AnswerProblem(message, __MAX_ATTEMPTS_AT_A_BAD_ANSWER)
     if not isinstance(body, dict) or not isinstance(body.get("users"), list):
-        message = "HTTP 200, but the body holds no list `users`; check base_url"
+        message = (
+            f"HTTP 200, but the body holds no list `users`; check base_url{_quoted(response)}"
+        )
         raise AnswerProblem(message, __MAX_ATTEMPTS_AT_A_BAD_ANSWER)
     return body["users"]
 
@@ -706,7 +712,8 @@ def update(configuration: dict, state: dict):
         sys.set_int_max_str_digits(0)  # the SDK reads any text of digits as a number, to type it
     try:
         settings = validate_configuration(configuration)
-        _sync(_open_api(settings, __MAX_ATTEMPTS), _read_state(state))
+        api = _open_api(settings, __MAX_ATTEMPTS, __MAX_RETRY_AFTER_SECONDS)
+        _sync(api, _read_state(state))
     except (ConfigurationError, SyncError) as error:
         raise type(error)(str(error)) from None
 
@@ -1028,7 +1035,9 @@ def _setup_test(configuration: dict, check):
     Never raises: the crash report of a setup test shows messages and locals as they are.
     """
     try:
-        api = _open_api(validate_configuration(configuration), __MAX_ATTEMPTS_IN_A_SETUP_TEST)
+        settings = validate_configuration(configuration)
+        patience = (__SETUP_TEST_MAX_ATTEMPTS, __SETUP_TEST_MAX_RETRY_AFTER_SECONDS)
+        api = _open_api(settings, *patience)
         problem = check(api, make_request_with_retry(api, 1).users)
     except (ConfigurationError, SyncError) as error:
         problem = str(error)
@@ -1038,29 +1047,32 @@ def _setup_test(configuration: dict, check):
 
 
 def _users_problem(api: Api, users: list) -> str:
-    rows = [_row(user, _new_columns(), Counter()) for user in users]
     if not users:
         return "The API returns no users: check that api_key may see those of your tenant."
-    if not any(rows):
-        return (
-            f"The users have no {__KEY}: this API differs from the one the connector is made for."
-        )
-    if not any(row and row.get("updated_at") for row in rows):
+    found = [user for user in users if _row(user, _new_columns(), Counter())]
+    if not found:
+        return f"The users have no {__KEY}: this is not the API that the connector is made for."
+    never_updated = all(user.get("updated_at", "missing") is None for user in found)
+    if not never_updated and not _readable_times(found):
         return "No user has a readable updated_at: without it every sync reads everybody."
     return None
 
 
 def _filter_problem(api: Api, users: list) -> str:
-    texts = [user.get("updated_at") for user in users if isinstance(user, dict)]
-    sample = next((text for text in texts if parse_timestamp(text)), "2000-01-01T00:00:00Z")
+    sample = next(iter(_readable_times(users)), "2000-01-01T00:00:00Z")
     far_future = _like(sample, datetime(2999, 12, 31, tzinfo=timezone.utc))
-    if not make_request_with_retry(api, 1, far_future).users:
-        return None
+    if not _readable_times(make_request_with_retry(api, 1, far_future).users):
+        return None  # users without a time may pass any filter
     return (
         "Asked for changes since the year 2999 the API still returns users, so it does not know "
         f"the filter `{api.updated_since_param}` and every sync would read everybody: set "
         "updated_since_param to the name that your API uses."
     )
+
+
+def _readable_times(users: list) -> list:
+    times = [user.get("updated_at") for user in users if isinstance(user, dict)]
+    return [text for text in times if parse_timestamp(text)]
 
 
 connector = Connector(update=update, schema=schema, configuration_form=configuration_form)
