@@ -56,11 +56,16 @@ def users(count: int, newest: datetime = NOON - timedelta(days=2)) -> list:
 
 
 class Fault:
-    """What a request meets instead of an answer, for the next `times` requests that it matches."""
+    """What a request meets instead of an answer, for the next `times` requests that it matches.
 
-    def __init__(self, page=None, times=1, status=None, headers=None, body=b"", kind=None):
+    With a `gate`, a threading.Event or Barrier, the request meets it only once that has opened.
+    """
+
+    def __init__(
+        self, page=None, times=1, status=None, headers=None, body=b"", kind=None, gate=None
+    ):
         self.page, self.times, self.status = page, times, status
-        self.headers, self.kind = headers or {}, kind
+        self.headers, self.kind, self.gate = headers or {}, kind, gate
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     def matches(self, page: int) -> bool:
@@ -130,7 +135,7 @@ class FakeAwardco:
 
     def page(self, number: int, per_page: int, since) -> list:
         rows = self.ordered()
-        if not self.filters_after_paging:
+        if since is not None and not self.filters_after_paging:
             rows = [row for row in rows if self.passes(row, since)]
         size = min(per_page, self.page_cap)
         last = max(1, -(-len(rows) // size))
@@ -250,10 +255,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
     def fail(self, fault: Fault, answer: tuple):
+        if fault.gate:
+            fault.gate.wait(10)
         getattr(self, f"fail_{fault.kind or 'status'}")(fault, answer)
 
     def fail_status(self, fault, answer):
         self.reply(fault.status, fault.headers, fault.body)
+
+    def fail_late(self, fault, answer):
+        """No fault but the gate's delay."""
+        self.reply(*answer)
 
     def fail_reset(self, fault, answer):
         linger = struct.pack("ii", 1, 0)

@@ -148,3 +148,12 @@ def test_the_sections_of_a_fivetran_connector_are_there():
         "Additional considerations",
     ]:
         assert f"\n## {title}\n" in README
+
+
+def test_the_tests_that_the_list_of_faults_names_exist():
+    listed = set(code((ROOT / "tests" / "README.md").read_text(encoding="utf-8")))
+    named = {name for name in listed if re.fullmatch(r"test_\w+", name)}
+    written = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/test_*.py"))
+    assert len(named) > 30
+    for name in named:
+        assert f"def {name}(" in written, name
