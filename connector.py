@@ -692,10 +692,9 @@ class Sync:
     newest_text: str = None  # as the API wrote it
     filter_ignored: bool = False
     delivered: dict = field(default_factory=dict)  # employeeId to updated_at
-    upserts: int = 0
     pages: int = 0
     columns: Columns = field(default_factory=_new_columns)
-    problems: Counter = field(default_factory=Counter)
+    problems: Counter = field(default_factory=Counter)  # of the last pass
 
 
 def update(configuration: dict, state: dict):
@@ -764,7 +763,8 @@ def _sync(api: Api, sync: Sync):
         log.info(f"Users may have moved between pages while pass {number} read them")
     cursor = _cursor(sync) if settled else sync.updated_since
     op.checkpoint(_state(cursor))
-    log.info(f"Synced {sync.upserts} users from {sync.pages} pages; last_sync_time: {cursor}")
+    users, pages = len(sync.delivered), sync.pages
+    log.info(f"Synced {users} users from {pages} pages; last_sync_time: {cursor}")
     for warning in _warnings(api, sync, settled):
         log.warning(warning)
         op.warning(warning)
@@ -783,6 +783,7 @@ def _walk(api: Api, sync: Sync) -> Pass:
     Goes on where an unfinished walk ended; returns None where that is too old to go on with.
     """
     walk, sync.unfinished = sync.unfinished or Pass(), None
+    sync.problems.clear()
     for answer in _pages(api, sync.updated_since, walk.page):
         if not walk.pages and not _date(sync, walk, answer.date or _now()):
             log.info("The unfinished sync began over a day ago: its window is read from page 1")
@@ -825,7 +826,6 @@ def _deliver(sync: Sync, walk: Pass, users: list):
         if _is_news(sync.delivered, key, changed_at):
             op.upsert(__TABLE, row)
             sync.delivered[key] = changed_at
-            sync.upserts += 1
 
 
 def _is_news(delivered: dict, key: str, changed_at: datetime) -> bool:
@@ -898,8 +898,8 @@ def _resume(sync: Sync, walk: Pass) -> dict:
 def _watch(sync: Sync, walk: Pass):
     """Tell of the progress, and end a walk that has stopped to make any."""
     if sync.pages % __PAGES_A_PROGRESS_LINE == 0:
-        newest = sync.newest_text or "none"
-        log.info(f"Page {walk.page - 1}: {sync.upserts} users so far, newest change: {newest}")
+        users, newest = len(sync.delivered), sync.newest_text or "none"
+        log.info(f"Page {walk.page - 1}: {users} users so far, newest change: {newest}")
     if walk.pages > 3 * len(sync.delivered) + __MAX_IDLE_PAGES:
         raise SyncError(
             f"{walk.pages} pages held no more than {len(sync.delivered)} users, and none was "
@@ -920,7 +920,7 @@ def _warnings(api: Api, sync: Sync, settled: bool) -> list:
             f"The API does not know the filter `{api.updated_since_param}`, so every sync reads "
             "everybody: set updated_since_param to the name that your API uses."
         )
-    if sync.upserts and sync.newest is None and sync.cursor is None:
+    if sync.delivered and sync.newest is None and sync.cursor is None:
         warnings.append("No user has a readable updated_at, so every sync reads everybody.")
     if sync.cursor and sync.started_at and parse_timestamp(sync.cursor) > sync.started_at:
         warnings.append(

@@ -1,5 +1,6 @@
 """Rows that slip between pages while they are read: a second look finds them."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -72,7 +73,16 @@ def test_the_second_look_delivers_only_what_the_first_did_not(project, api):
     api.users = users(150)
     api.before_page[2] = lambda api: api.change("E00010", balance=0.5)
     log = project.sync(api).log
-    assert "Synced 151 users" in log  # each once, and E00010 again as it changed
+    assert "Synced 150 users" in log
+    assert re.search(r"Upserts +\| 151 ", log)  # each once, and E00010 again as it changed
+
+
+def test_a_second_look_does_not_count_problems_twice(project, api):
+    api.users = [user(0, "Tuesday"), *users(150)]
+    api.before_page[2] = lambda api: api.change("E00010", balance=0.5)
+    log = project.sync(api).log
+    assert api.pages_asked().count(1) == 2
+    assert "1 unreadable values of updated_at" in log
 
 
 def test_a_user_whom_pages_show_in_two_versions_keeps_the_newer(project, api):
