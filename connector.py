@@ -240,6 +240,7 @@ class Api:
     updated_since_param: str
     max_attempts: int
     max_retry_after: float  # seconds
+    pool: ThreadPoolExecutor  # its size is the number of requests in flight
     lock: threading.Lock = field(default_factory=threading.Lock)
     held_until: float = 0.0  # time.monotonic() before which the API wants no request
     calm_until: float = 0.0  # time.monotonic() before which pages are asked for one at a time
@@ -275,7 +276,8 @@ def _open_api(settings: Settings, max_attempts: int, max_retry_after: float) -> 
     if settings.use_mock:
         session.mount(__MOCK_BASE_URL, MockAwardco(settings.updated_since_param))
     url = f"{settings.base_url}/api/users"
-    return Api(session, url, settings.updated_since_param, max_attempts, max_retry_after)
+    pool = ThreadPoolExecutor(__PAGES_IN_FLIGHT, thread_name_prefix="page")
+    return Api(session, url, settings.updated_since_param, max_attempts, max_retry_after, pool)
 
 
 def make_request_with_retry(
@@ -472,13 +474,12 @@ def _pages(api: Api, updated_since: str, first: int):
     only once a full or a second page has come: a small sync costs two requests.
     """
     closed = threading.Event()
-    pool = ThreadPoolExecutor(__PAGES_IN_FLIGHT, thread_name_prefix="page")
     in_flight, ahead, previous = deque(), itertools.count(first), None
 
     def ask(count: int):
         while len(in_flight) < count:
-            task = (make_request_with_retry, api, next(ahead), updated_since, closed)
-            in_flight.append(pool.submit(*task))
+            request = (api, next(ahead), updated_since, closed)
+            in_flight.append(api.pool.submit(make_request_with_retry, *request))
 
     try:
         for page in itertools.count(first):
@@ -494,7 +495,8 @@ def _pages(api: Api, updated_since: str, first: int):
             previous = answer.users
     finally:
         closed.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+        for task in in_flight:
+            task.cancel()
 
 
 def _is_end(api: Api, page: int, updated_since: str, answer: Answer) -> bool:
@@ -503,7 +505,8 @@ def _is_end(api: Api, page: int, updated_since: str, answer: Answer) -> bool:
     A server that ignores `page`, or repeats its last page, answers so for any page. Rows that
     moved down by exactly a page look the same once, and to end there would lose all that follow.
     """
-    return make_request_with_retry(api, page + __FAR_PAGES, updated_since).users == answer.users
+    far = api.pool.submit(make_request_with_retry, api, page + __FAR_PAGES, updated_since)
+    return far.result().users == answer.users
 
 
 # --- Rows ---------------------------------------------------------------------------------------
@@ -712,7 +715,10 @@ def update(configuration: dict, state: dict):
     try:
         settings = validate_configuration(configuration)
         api = _open_api(settings, __MAX_ATTEMPTS, __MAX_RETRY_AFTER_SECONDS)
-        _sync(api, _read_state(state))
+        try:
+            _sync(api, _read_state(state))
+        finally:
+            api.pool.shutdown(wait=False, cancel_futures=True)
     except (ConfigurationError, SyncError) as error:
         raise type(error)(str(error)) from None
 
