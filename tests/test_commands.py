@@ -1,0 +1,222 @@
+"""The commands of the README on a clean copy of the project, as a user types them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fivetran_api import PROJECT, Run, _not_of_the_project, contents, run_fivetran
+from harness import Project
+
+MOCK = "mock_data/configuration.json"
+ALARMING = re.compile(r"\b(WARNING|ERROR|SEVERE|CRITICAL|Error|Traceback)\b")
+RUNS = {"files/warehouse.db", "files/state.json"}  # what a sync leaves, and .gitignore names
+
+
+def clean_copy(folder: Path) -> Path:
+    return Path(shutil.copytree(PROJECT, folder / "awardco-users", ignore=_not_of_the_project))
+
+
+def run(project: Path, *command, **environment) -> Run:
+    """Run a command in the quiet home of conftest.py, without what this run of the tests set."""
+    own = ("FIVETRAN_", "MAKE", "MFLAGS", "VENV", "PYTEST_")
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=project,
+        env={**variables, "PYTHONUTF8": "1", **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=60,
+    )
+    return Run(done.returncode, done.stdout)
+
+
+# --- Mock mode, twice ----------------------------------------------------------------------------
+
+
+class MockMode:
+    """A copy of the project in which mock mode ran twice."""
+
+    def __init__(self, folder: Path):
+        self.project = clean_copy(folder)
+        self.before = contents(self.project)
+        self.runs = [run_fivetran(self.project, "debug", "--configuration", MOCK) for _ in "12"]
+        self.after = contents(self.project)
+        self.output = "".join(each.output for each in self.runs)
+
+
+@pytest.fixture(scope="module")
+def mock_mode(tmp_path_factory):
+    return MockMode(tmp_path_factory.mktemp("mock"))
+
+
+def test_mock_mode_lands_250_users(mock_mode):
+    assert [each.status for each in mock_mode.runs] == [0, 0], mock_mode.output
+    assert "Full sync: all users" in mock_mode.runs[0].output
+    assert "Synced 250 users" in mock_mode.runs[0].output
+    assert len(Project(mock_mode.project, None).table()[0]) == 250
+
+
+def test_the_second_run_is_incremental_and_says_so(mock_mode):
+    second = mock_mode.runs[1].output
+    assert "Incremental sync: users changed since 2025-" in second
+    assert int(re.search(r"Synced (\d+) users", second).group(1)) < 10
+
+
+def test_mock_mode_prints_nothing_alarming(mock_mode):
+    assert [line for line in mock_mode.output.splitlines() if ALARMING.search(line)] == []
+
+
+def test_mock_mode_changes_no_file_of_the_project(mock_mode):
+    """Not requirements.txt either, which the command line deletes where it finds no package."""
+    assert {name: mock_mode.after.get(name) for name in mock_mode.before} == mock_mode.before
+    assert set(mock_mode.after) - set(mock_mode.before) == RUNS
+
+
+def test_the_rows_that_landed_are_shown_with_their_counts(mock_mode):
+    shown = run(mock_mode.project, sys.executable, "tests/show_rows.py")
+    assert shown.status == 0, shown.output
+    assert "employee_id" in shown.output and "@example" in shown.output
+    assert re.search(r"│ +users +│", shown.output) and re.search(r"│ +250 +│", shown.output)
+    assert set(contents(mock_mode.project)) - set(mock_mode.before) == RUNS
+
+
+# --- Without the command line, and without a key -------------------------------------------------
+
+
+def test_a_run_without_a_key_ends_with_what_to_do(tmp_path):
+    project = clean_copy(tmp_path)
+    if "<YOUR_AWARDCO_API_KEY>" not in (project / "configuration.json").read_text():
+        pytest.skip("configuration.json holds somebody's own settings")
+    ended = run_fivetran(project, "debug")
+    assert ended.status == 1
+    assert "api_key is missing: set it to the API key of your Awardco tenant" in ended.output
+    assert "set use_mock to true to try the connector without one" in ended.output
+
+
+def test_connector_py_runs_by_itself_in_mock_mode(tmp_path):
+    project = clean_copy(tmp_path)
+    shutil.copy(project / MOCK, project / "configuration.json")
+    before = contents(project)
+    ended = run(project, sys.executable, "connector.py")
+    assert ended.status == 0, ended.output
+    assert "Synced 250 users" in ended.output
+    assert {name: contents(project).get(name) for name in before} == before
+
+
+# --- make, without what it needs -----------------------------------------------------------------
+
+
+def pretend_python(folder: Path, pretence: str) -> Path:
+    """A python3 that runs code given with -c after a pretence, and nothing else."""
+    python = folder / "python3"
+    python.write_text(
+        "#!/bin/sh\n"
+        f"""[ "$1" = -c ] && exec "{sys.executable}" -c '{pretence}; exec(sys.argv[2])' "$@"\n"""
+        f"""echo ran > "{folder}/ran"\n"""
+    )
+    python.chmod(0o755)
+    return python
+
+
+OLD = 'import sys; sys.version_info = (3, 9, 18, "final", 0)'
+NO_VENV = 'import sys; sys.modules["venv"] = None'
+NO_ENSUREPIP = 'import sys; sys.modules["ensurepip"] = None'  # as on Debian, without python3-venv
+
+
+@pytest.mark.parametrize("command", ["run", "test"])
+@pytest.mark.parametrize(
+    "pretence, missing",
+    [
+        (None, "is missing: install Python 3.10 or newer"),
+        (OLD, "is too old: install Python 3.10 or newer"),
+        (NO_VENV, "has no venv: install it"),
+        (NO_ENSUREPIP, "has no venv: install it"),
+    ],
+    ids=["no python3", "python3 too old", "python3 without venv", "python3 without ensurepip"],
+)
+def test_make_says_in_a_line_what_is_missing(tmp_path, command, pretence, missing):
+    python = pretend_python(tmp_path, pretence) if pretence else tmp_path / "python3"
+    venv = tmp_path / "venv"
+    for name in ("Makefile", "tests/requirements.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(PROJECT / name, tmp_path / name)
+    ended = run(tmp_path, "make", command, f"PYTHON={python}", f"VENV={venv}")
+    assert ended.status != 0
+    (line,) = [line for line in ended.output.splitlines() if not line.startswith("make:")]
+    assert line.startswith(f"{python} {missing}")
+    assert not venv.exists() and not (tmp_path / "ran").exists()
+
+
+# --- make test-all -------------------------------------------------------------------------------
+
+
+def write_script(path: Path, text: str):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A machine with Python 3.10 and 3.12, of which 3.12 is pyenv's, and a stub for make."""
+    (tmp_path / "project" / "tests").mkdir(parents=True)
+    shutil.copy(PROJECT / "tests" / "test_all.sh", tmp_path / "project" / "tests")
+    pyenv = tmp_path / ".pyenv" / "versions" / "3.12.1" / "bin"
+    pyenv.mkdir(parents=True)
+    found = tmp_path / "bin"
+    found.mkdir()
+    for tool in ("bash", "dirname", "grep"):
+        (found / tool).symlink_to(shutil.which(tool))
+    write_script(found / "python3.10", "echo '3.10.13 (main)'")
+    write_script(found / "python3.12", "echo 'pyenv: python3.12: command not found'; exit 127")
+    write_script(pyenv / "python", "echo '3.12.1 (main)'")
+    write_script(
+        found / "make", f'echo "$@" >> "{tmp_path}/asked"\ncase "$*" in $FAILING) exit 2; esac'
+    )
+    return tmp_path
+
+
+def run_all(machine: Path, **environment) -> Run:
+    script = machine / "project" / "tests" / "test_all.sh"
+    path = str(machine / "bin")
+    return run(machine, script, PATH=path, HOME=str(machine), **environment)
+
+
+def test_make_test_all_tells_what_it_skipped(machine):
+    ended = run_all(machine)
+    assert ended.status == 0
+    assert ended.output.splitlines()[-5:] == [
+        "Python 3.10 passed",
+        "Python 3.11 skipped: not on this machine",
+        "Python 3.12 passed",
+        "Python 3.13 skipped: not on this machine",
+        "Python 3.14 skipped: not on this machine",
+    ]
+
+
+def test_make_test_all_gives_each_python_a_venv_of_its_own(machine):
+    run_all(machine)
+    assert (machine / "asked").read_text().splitlines() == [
+        f"--no-print-directory test PYTHON={machine}/bin/python3.10 VENV=.venv-3.10",
+        "--no-print-directory test "
+        f"PYTHON={machine}/.pyenv/versions/3.12.1/bin/python VENV=.venv-3.12",
+    ]
+
+
+def test_make_test_all_fails_where_one_python_fails_and_runs_the_others(machine):
+    ended = run_all(machine, FAILING="*3.10*")
+    assert ended.status == 1
+    assert "Python 3.10 FAILED\n" in ended.output and "Python 3.12 passed\n" in ended.output
+
+
+def test_make_test_all_fails_where_it_tested_nothing(machine):
+    shutil.rmtree(machine / ".pyenv")
+    (machine / "bin" / "python3.10").unlink()
+    assert run_all(machine).status == 1

@@ -1,0 +1,202 @@
+"""What people paste is understood or refused, before any request and without showing it."""
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import connector
+from fake_awardco import KEY, users
+from harness import Memory
+
+URL = "https://api.example.com"
+REQUIRED = {"api_key": KEY, "base_url": URL}
+UNSET = ["", "  \t", "<SOME_PLACEHOLDER>", " <placeholder> ", None]
+SECRET = "s3cr3t/7Qx"
+
+
+def checked(**configuration) -> connector.Settings:
+    return connector.validate_configuration({**REQUIRED, **configuration})
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """The addresses that requests were sent to; there must be none."""
+    addresses = []
+
+    def send(adapter, request, **_):
+        addresses.append(request.url)
+        raise requests.ConnectionError()
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    return addresses
+
+
+def refusal(sent, **configuration) -> str:
+    """The message with which a sync refuses a configuration, before it does anything."""
+    destination = Memory()
+    with pytest.raises(connector.ConfigurationError) as caught:
+        destination.sync(**{**REQUIRED, **configuration})
+    assert sent == [] and destination.operations == []
+    return str(caught.value)
+
+
+# --- what is understood
+
+
+@pytest.mark.parametrize("unset", UNSET)
+def test_an_optional_setting_left_unset_has_its_default(unset):
+    assert checked(updated_since_param=unset, use_mock=unset) == checked()
+    assert checked().updated_since_param == "updated_since"
+    assert checked().use_mock is False
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [f" {URL}\n", f"{URL}/", f"{URL}//", f"{URL}/api", f"{URL}/api/", f"{URL}/api/users"]
+    + [f"{URL}/api/users/"],
+)
+def test_an_address_is_understood_however_it_was_pasted(pasted):
+    assert checked(base_url=pasted).base_url == URL
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://gateway.example.com/awardco", "https://example.com/apis", "https://myapi.com"]
+    + ["https://api", "https://api/v1", "https://api.example.com:8443", f"{URL}/api/v2"],
+)
+def test_no_other_part_of_an_address_is_lost(url):
+    assert checked(base_url=url).base_url == url
+
+
+@settings(deadline=None)
+@given(
+    host=st.sampled_from(["api", "api.example.com", "users", "example.com:8443"]),
+    path=st.lists(st.sampled_from(["", "api", "users", "v1", "apis"]), max_size=4),
+)
+@example("api", ["users"])
+def test_requests_go_to_the_host_that_was_given(host, path):
+    base_url = checked(base_url="/".join([f"https://{host}", *path])).base_url
+    assert urlsplit(base_url)[:2] == ("https", host)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:8080", "http://127.0.0.1", "http://127.8.8.8:1", "http://[::1]:9"]
+    + ["HTTP://LOCALHOST"],
+)
+def test_http_will_do_for_this_machine(url):
+    assert checked(base_url=url).base_url == url
+
+
+@pytest.mark.parametrize("value", ["true", "TRUE", " True\n"])
+def test_mock_mode_needs_neither_key_nor_address(value):
+    assert connector.validate_configuration({"use_mock": value}).use_mock is True
+
+
+def test_a_sync_does_with_what_people_paste(project, api):
+    api.users = users(3)
+    outcome = project.sync(
+        api_key=f"\t{KEY} \n",
+        base_url=f" {api.url}/api/ ",
+        updated_since_param=" <OPTIONAL> ",
+        use_mock=" False ",
+    )
+    assert not outcome.failed and len(outcome.rows) == 3
+    assert {headers["apiKey"] for headers in api.headers} == {KEY}
+
+
+# --- what is refused
+
+REFUSED = [
+    *[("api_key", unset, "is missing: set it to") for unset in UNSET],
+    ("api_key", "fivetran_encrypted:aBcD9=", "run `fivetran debug`"),
+    *[
+        ("api_key", key, "copy the key again")
+        for key in ("left right", "left\nright", "left\r\nright", "left\x00right", "clé", "k\x7f")
+    ],
+    *[("base_url", unset, "is missing: set it to") for unset in UNSET],
+    *[
+        ("base_url", url, "scheme and host")
+        for url in ("api.example.com", "//api.example.com", "ftp://api.example.com", "https://")
+        + ("https:///api", "https://:443", "https://host:port", "https://host:99999")
+        + ("https://[::1", "https://host name", "https:\\\\host", "https://host:0", "/api")
+    ],
+    *[
+        ("base_url", url, "scheme, host and path only")
+        for url in ("https://me:pass@host", "https://me@host", "https://host/?key=1")
+        + ("https://host#top", "http://me:pass@localhost")
+    ],
+    *[
+        ("base_url", url, "use https")
+        for url in ("http://api.example.com", "http://127.0.0.1.example.com", "http://10.0.0.1")
+        + ("http://localhost.example.com", "HTTP://EXAMPLE.COM", "http://0.0.0.0")
+    ],
+    *[
+        ("updated_since_param", name, "set it to the name")
+        for name in ("page", "per_page", " Per_Page ")
+    ],
+    *[("use_mock", value, "correct it") for value in ("yes", "1", "on", "truee", "none")],
+]
+
+
+@pytest.mark.parametrize("name, value, remedy", REFUSED)
+def test_a_useless_setting_is_refused_by_name_with_a_remedy(sent, name, value, remedy):
+    message = refusal(sent, **{name: value})
+    assert message.startswith(name) and remedy in message
+
+
+@pytest.mark.parametrize("missing", ["api_key", "base_url"])
+def test_a_required_setting_that_is_not_there_is_named(missing):
+    there = {name: value for name, value in REQUIRED.items() if name != missing}
+    with pytest.raises(connector.ConfigurationError, match=f"^{missing} is missing"):
+        connector.validate_configuration(there)
+
+
+@pytest.mark.parametrize("deployment", [None, "", "saas", "hybrid", "local", "LOCAL_DEBUG"])
+def test_made_up_people_never_reach_a_warehouse(sent, monkeypatch, deployment):
+    monkeypatch.delenv("FIVETRAN_DEPLOYMENT_MODEL")
+    if deployment is not None:
+        monkeypatch.setenv("FIVETRAN_DEPLOYMENT_MODEL", deployment)
+    message = refusal(sent, use_mock="true")
+    assert message.startswith("use_mock") and "remove it" in message
+
+
+def test_the_configuration_as_it_is_cloned_says_what_to_set(project, sent):
+    path = Path(connector.__file__).with_name("configuration.json")
+    configuration = json.loads(path.read_text())
+    if not all(value.startswith("<") and value.endswith(">") for value in configuration.values()):
+        pytest.skip("configuration.json has been filled in")
+    outcome = project.sync(**configuration)
+    assert outcome.failed and sent == []
+    assert outcome.log_lines("Error: failed while executing update() error: api_key is missing")
+    assert outcome.state == {} and outcome.rows == {}
+
+
+# --- what a refusal shows
+
+junk = st.text(st.characters(codec="utf-8") | st.sampled_from("/:@?#<>[]%\\ \r\n"), max_size=12)
+starts = st.sampled_from(["", "https://", "http://", "https://h", "https://u:", "https://h/?k="])
+
+
+@settings(deadline=None)
+@given(
+    name=st.sampled_from(["api_key", "base_url", "updated_since_param", "use_mock"]),
+    value=st.builds("{}{}{}{}".format, starts, junk, st.just(SECRET), junk),
+)
+@example("api_key", f"{SECRET}\n{SECRET}")
+@example("base_url", f"https://u:{SECRET}@h")
+@example("base_url", f"https://h:{SECRET}")
+@example("base_url", f"https://[{SECRET}")
+@example("base_url", f"http://{SECRET}")
+def test_a_refusal_shows_no_value(name, value):
+    """People paste keys into the wrong field."""
+    try:
+        checked(**{name: value})
+    except connector.ConfigurationError as refusal:
+        assert name in str(refusal) and SECRET not in str(refusal)
+        assert refusal.__context__ is None  # a crash report shows those too

@@ -1,0 +1,341 @@
+"""The key leaves the connector in one request header only, and no person's data in a log."""
+
+import json
+import shutil
+import sys
+from datetime import timedelta
+from html import escape
+from importlib import util
+from types import SimpleNamespace
+from urllib.parse import quote
+
+import duckdb
+import pytest
+
+import harness
+from fake_awardco import NOON, FakeAwardco, Fault, user
+from fivetran_api import PROJECT, run_fivetran
+from harness import Memory, Project, connector
+
+SECRET = "Zq7+Wx9/Kd&Mv==Jb2'Rt"
+PERSONAL = {"E77aZ9", "Xanthippe", "Quillfeather", "x.q@home.example", "98765.43", "Zwiebelgasse"}
+PIECE = 5  # so many characters of a key in a row are too many
+
+
+class Output:
+    """What pytest has captured, errors included."""
+
+    def __init__(self, capsys):
+        self.capsys = capsys
+
+    def readouterr(self):
+        return SimpleNamespace(out="".join(self.capsys.readouterr()))
+
+
+@pytest.fixture
+def project(tmp_path, capsys, monkeypatch, clock):
+    """A project with the connector in it: crash reports show the variables of no other file."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    shutil.copy(connector.__file__, folder)
+    spec = util.spec_from_file_location("connector_of_the_project", folder / "connector.py")
+    copied = util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, copied)
+    spec.loader.exec_module(copied)
+    monkeypatch.setattr(copied, "_sleep", clock.sleep)
+    monkeypatch.setattr(copied, "time", clock)
+    monkeypatch.setattr(harness, "connector", copied)
+    return Project(folder, Output(capsys))
+
+
+@pytest.fixture
+def api():
+    with FakeAwardco(key=SECRET) as api:
+        api.users = [person(number) for number in range(250)]
+        yield api
+
+
+def person(number: int) -> dict:
+    """A user of whom nothing may be told; each has the personal values, and an own number."""
+    return user(
+        number,
+        NOON - timedelta(days=2),
+        employeeId=f"E77aZ9-{number}",
+        firstName="Xanthippe",
+        lastName="Quillfeather",
+        email=f"{number}x.q@home.example",
+        balance=98765.43,
+        address={"street": "Zwiebelgasse"},
+    )
+
+
+def leftovers(project) -> dict:
+    """Every file below the project folder, and every table of the warehouse, as bytes."""
+    found = {
+        path.relative_to(project.folder).as_posix(): path.read_bytes()
+        for path in project.folder.rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    with duckdb.connect(str(project.folder / "files" / "warehouse.db"), read_only=True) as tables:
+        for schema, name in tables.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables"
+        ).fetchall():
+            rows = tables.execute(f'SELECT * FROM "{schema}"."{name}"').fetchall()
+            found[f"table {name}"] = repr(rows).encode()
+    return found
+
+
+def holding(texts, found: dict) -> set:
+    """The names of what holds one of the texts, in capitals or not."""
+    sought = [text.lower().encode() for text in texts]
+    return {name for name, data in found.items() if any(text in data.lower() for text in sought)}
+
+
+def pieces(key: str) -> list:
+    """All that must not be found of a key: a part of it gives it away too."""
+    size = min(PIECE, len(key))
+    return [key[at : at + size] for at in range(len(key) - size + 1)]
+
+
+def failing_sync(project, api, key=SECRET, **configuration) -> dict:
+    """All that a sync leaves which fails, with the log: the key pasted so that the SDK cannot
+    recognise it, and an address that the SDK does not take for a secret to mask."""
+    pasted = {"api_key": f"\n{key} ", "base_url": f"{api.url}/api/ ", **configuration}
+    outcome = project.sync(**pasted)
+    assert outcome.failed
+    found = {"log": outcome.log.encode(), **leftovers(project)}
+    report = next(data for name, data in found.items() if name.startswith("crash-reports/"))
+    assert b"in update" in report and b"configuration = keys" in report  # it shows variables
+    return found
+
+
+# --- the key
+
+ECHOED = {
+    "as it is": SECRET,
+    "in JSON": SECRET.translate({ord(c): f"\\u{ord(c):04X}" for c in "+&'="}),
+    "in HTML": escape(SECRET),
+    "in an address": quote(SECRET, safe=""),
+}
+ERRORS = {
+    "a message": '{{"success": false, "message": "Unknown key {}"}}',
+    "another field": '{{"errors": [{{"detail": "Unknown key {}"}}]}}',
+    "plain text": "<p>Unknown key {}</p>",
+    "a message to be cut": '{{"message": "' + "x" * 190 + '{}"}}',
+    "a text to be cut": "x" * 190 + "{}",
+}
+
+
+@pytest.mark.parametrize(
+    "error, echo",
+    [
+        pytest.param(ERRORS[error], ECHOED[echo], id=f"{error}, {echo}")
+        for error in ERRORS
+        for echo in ECHOED
+        if echo != "in JSON" or "text" not in error
+    ],
+)
+def test_a_key_that_the_api_echoes_is_not_shown(api, monkeypatch, error, echo):
+    told = []
+    monkeypatch.setattr(connector.log, "warning", told.append)
+    body = error.format(echo).encode()
+    api.faults = [Fault(status=503, body=body), Fault(status=401, body=body)]
+    with pytest.raises(connector.SyncError) as caught:
+        Memory().sync(api_key=SECRET, base_url=api.url)
+    told.append(str(caught.value))
+    assert len(told) == 2 and all("the API said: " in text for text in told)
+    found = {text: text.encode() for text in told}
+    assert holding([*pieces(SECRET), echo], found) == set()
+
+
+def test_a_failing_sync_leaves_the_key_nowhere(project, api):
+    body = {"message": f"The key {SECRET} has expired"}
+    api.faults = [Fault(page=2, status=429, body=body), Fault(page=3, status=403, body=body)]
+    found = failing_sync(project, api)
+    assert {"log", "files/state.json", "files/warehouse.db", "table user"} < set(found)
+    assert holding(["Quillfeather"], found) == {
+        "files/warehouse.db",
+        "table user",
+    }  # it looks well
+    assert b"has expired" in found["log"] and b'"page":3' in found["files/state.json"]
+    assert holding(pieces(SECRET), found) == set()
+    assert {headers["apiKey"] for headers in api.headers} == {SECRET}
+
+
+def test_fivetran_debug_leaves_the_key_nowhere_but_where_it_was_put(tmp_path, api):
+    """As a command of its own, with the crash report that it writes as it exits."""
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("connector.py", "pyproject.toml"):
+        shutil.copy(PROJECT / name, project)
+    configuration = {"api_key": SECRET, "base_url": f"{api.url}/"}
+    (project / "configuration.json").write_text(json.dumps(configuration))
+    api.faults = [Fault(page=3, status=401, body=f"Unknown key {SECRET}".encode())]
+    run = run_fivetran(project, "debug")
+    assert run.status == 1 and "Unknown key ****" in run.output
+    found = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert any(name.startswith("crash_") for name in found)
+    assert holding(pieces(SECRET), {"output": run.output.encode(), **found}) == {
+        "configuration.json"
+    }
+
+
+@pytest.mark.parametrize("between", ["\n", "\r\n", "\t", " ", "\x00", "é", "日", "\u2028"])
+def test_no_part_of_a_malformed_key_is_shown(project, api, between):
+    left, right = SECRET[:10], SECRET[10:]
+    found = failing_sync(project, api, f"{left}{between}{right}")
+    assert b"api_key holds a space, a line break or another character" in found["log"]
+    assert holding(pieces(left) + pieces(right), found) == set()
+    assert api.requests == []
+
+
+def test_a_key_too_short_for_the_sdk_to_mask_is_not_shown_either(project, api):
+    api.key = "~^~"
+    body = {"message": "The key ~^~ has expired"}
+    api.faults = [Fault(page=2, status=503, body=body), Fault(page=2, status=401, body=body)]
+    found = failing_sync(project, api, "~^~", base_url=api.url)
+    assert b"The key **** has expired" in found["log"]
+    assert holding(["~^~"], found) == set()
+
+
+def test_no_redirect_gets_the_key_or_shows_it(project, api):
+    """A host's name knows no capitals."""
+    api.key = "Zq7-Wx9-Kd4-Mv8"
+    with FakeAwardco() as other:
+        port = other.server.server_address[1]
+        for host, shown in (
+            ("localhost", "localhost"),
+            (f"{api.key}.localhost", "****.localhost"),
+        ):
+            location = f"http://{host}:{port}/api/users?key={api.key}"
+            api.faults = [Fault(page=2, times=9, status=302, headers={"Location": location})]
+            found = failing_sync(project, api, api.key)
+            assert f"a redirect to {shown};".encode() in found["log"]
+            assert holding(pieces(api.key), found) == set()
+        assert other.requests == []
+
+
+def test_what_holds_the_key_does_not_show_it_when_printed(api, monkeypatch):
+    """A crash report prints the variables of the connector."""
+    opened, open_api = [], connector._open_api
+
+    def noted(*arguments):
+        opened.extend([arguments, open_api(*arguments)])
+        return opened[-1]
+
+    monkeypatch.setattr(connector, "_open_api", noted)
+    Memory().sync(api_key=SECRET, base_url=api.url)
+    assert opened[-1].session.headers["apiKey"] == SECRET
+    assert holding(pieces(SECRET), {"variables": repr(opened).encode()}) == set()
+
+
+# --- the key, in setup tests, whose crash reports the SDK does not mask at all
+
+
+def setup_test(project, name: str, capsys, **configuration) -> dict:
+    """What a setup test says, prints and leaves; it must fail, and not by an exception."""
+    shown = harness.connector.connector.run_test(name, configuration)
+    assert shown.failure
+    harness.connector.connector.project_path = str(project.folder)
+    harness.connector.connector._print_debug_crash_report()
+    left = {path.name: path.read_bytes() for path in project.folder.rglob("*.log")}
+    return {"said": shown.failure.encode(), "log": "".join(capsys.readouterr()).encode(), **left}
+
+
+setup_tests = pytest.mark.parametrize("name", ["connection_test", "users_test", "filter_test"])
+
+
+@setup_tests
+@pytest.mark.parametrize("status", [401, 503])
+def test_a_setup_test_that_fails_shows_no_key(project, api, capsys, name, status):
+    api.faults = [Fault(times=9, status=status, body={"message": f"Unknown key {SECRET}"})]
+    pasted = {"api_key": f"\n{SECRET}", "base_url": f"{api.url}/"}
+    found = setup_test(project, name, capsys, **pasted)
+    assert b"Unknown key ****" in found["said"] and set(found) == {"said", "log"}
+    assert holding(pieces(SECRET), found) == set()
+
+
+@setup_tests
+@pytest.mark.parametrize("between", ["\r\n", "日"])
+def test_a_setup_test_shows_no_part_of_a_malformed_key(project, api, capsys, name, between):
+    left, right = SECRET[:10], SECRET[10:]
+    key = f"{left}{between}{right}"
+    found = setup_test(project, name, capsys, api_key=key, base_url=api.url)
+    assert b"copy the key again" in found["said"] and set(found) == {"said", "log"}
+    assert holding(pieces(left) + pieces(right), found) == set()
+
+
+@setup_tests
+def test_a_setup_test_that_breaks_shows_no_key(project, api, capsys, monkeypatch, name):
+    def broken(settings, *_):
+        raise KeyError(settings.api_key)
+
+    monkeypatch.setattr(harness.connector, "_open_api", broken)
+    found = setup_test(project, name, capsys, api_key=SECRET, base_url=api.url)
+    assert set(found) == {"said", "log"}
+    assert holding(pieces(SECRET), found) == set()
+
+
+def test_fivetran_configuration_test_leaves_the_key_only_where_it_was_put(project, api, capsys):
+    path = project.folder / "configuration.json"
+    path.write_text(json.dumps({"api_key": SECRET, "base_url": api.url}))
+    api.faults = [Fault(status=401, body=f"Unknown key {SECRET}".encode())]
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        harness.connector.connector.generate_configuration(str(project.folder), run_tests=True)
+    harness.connector.connector._print_debug_crash_report()
+    assert end.value.code == 1
+    files = [path for path in project.folder.rglob("*") if path.is_file()]
+    found = {"output": "".join(capsys.readouterr()).encode()}
+    found.update((path.name, path.read_bytes()) for path in files)
+    assert b"Unknown key ****" in found["output"]
+    assert holding(pieces(SECRET), found) == {"configuration.json"}
+
+
+# --- personal values
+
+PEOPLE = [person(number) for number in range(100, 200)]
+RENAMED = [{"id": row["employeeId"], **row, "employeeId": None} for row in PEOPLE]
+PAGES = {
+    "refused": {"status": 401},
+    "unavailable": {"status": 503},
+    "cut short": {"kind": "cut"},
+    "half a JSON": {"status": 200, "body": json.dumps({"users": PEOPLE}).encode()[:5000]},
+    "identifier renamed": {"status": 200, "body": {"users": RENAMED}},
+    "list renamed": {"status": 200, "body": {"data": PEOPLE}},
+    "a list alone": {"status": 200, "body": PEOPLE},
+    "users in a message": {"status": 200, "body": {"message": {"users": PEOPLE}}},
+    "an error and users": {"status": 200, "body": {"success": False, "users": PEOPLE}},
+    "part of it": {"status": 206, "body": {"users": PEOPLE}},
+    "half of a part": {"status": 206, "body": json.dumps({"users": PEOPLE}).encode()[:5000]},
+    "by a proxy": {"status": 203, "body": {"users": PEOPLE}},
+}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_a_sync_that_fails_later_shows_nobody(project, api, page):
+    api.faults = [Fault(page=2, times=99, **page)]
+    found = failing_sync(project, api)
+    assert b"Page 2" in found["log"] or b"of page 2" in found["log"]
+    assert holding(PERSONAL, found) == {"files/warehouse.db", "table user"}
+
+
+def test_users_that_cannot_be_read_are_told_of_without_their_values(project, api):
+    api.users = [
+        {**person(1), "employeeId": None},
+        {**person(2), "employeeId": {"id": "E77aZ9"}},
+        {**person(3), "balance": "98765.43 Quillfeather"},
+        {**person(4), "updated_at": "Xanthippe", "created_at": "Quillfeather"},
+        {**person(5), "x.q@home.example": "Xanthippe", "X.Q@home.example": "1:2:3Z"},
+    ]
+    api.order = "storage"
+    outcome = project.sync(api, api_key=SECRET)
+    assert not outcome.failed and len(outcome.rows) == 3
+    for told in (
+        "2 users without a usable employeeId, skipped",
+        "1 unreadable values of balance",
+        "1 unreadable values of updated_at",
+        "1 unreadable values of created_at",
+    ):
+        assert outcome.log_lines(told)
+    assert holding(PERSONAL - {"x.q@home.example"}, {"log": outcome.log.encode()}) == set()

@@ -1,0 +1,499 @@
+"""The setup form and its tests: what a person meets between a key and the first sync."""
+
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import socket
+import stat
+import subprocess
+
+import pytest
+from fivetran_connector_sdk import form_field
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fake_awardco import KEY, FakeAwardco, Fault, user, users
+from fivetran_api import STUB_PIPREQS, VENV_BIN, Run, contents, copy_project, run_fivetran
+from harness import Project, connector
+from quiet_home import make_quiet_home
+
+TESTS = {
+    "connection_test": "The API accepts the key",
+    "users_test": "The API returns users as expected",
+    "filter_test": "The timestamp filter works",
+}
+each_test = pytest.mark.parametrize("name", TESTS)
+
+
+def run_test(name: str, configuration: dict):
+    """What a setup test says is wrong, or None; run by the SDK, as on Fivetran."""
+    result = connector.connector.run_test(name, configuration)
+    assert (result.success is True) != bool(result.failure)
+    return result.failure
+
+
+def check(name: str, api: FakeAwardco, **configuration):
+    return run_test(name, {"api_key": KEY, "base_url": api.url, **configuration})
+
+
+@pytest.fixture
+def closed_url():
+    """An address of this machine at which nothing listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+# --- The form ------------------------------------------------------------------------------------
+
+
+def form():
+    return connector.configuration_form().to_response()
+
+
+def test_the_form_asks_for_what_a_customer_has_to_give():
+    fields = {field.name: field for field in form().fields}
+    assert list(fields) == ["api_key", "base_url", "updated_since_param"]
+    assert [name for name in fields if fields[name].required] == ["api_key", "base_url"]
+    assert all(field.label and field.description for field in fields.values())
+
+
+def test_the_form_does_not_offer_mock_mode_which_fivetran_refuses():
+    assert "use_mock" not in [field.name for field in form().fields]
+
+
+def test_only_the_key_is_typed_unseen_and_stored_encrypted():
+    kinds = {field.name: field.text_field for field in form().fields}
+    plain = form_field.TextField.plain_text
+    assert kinds.pop("api_key") == form_field.TextField.password
+    assert set(kinds.values()) == {plain}
+
+
+def test_the_form_names_the_filter_that_a_blank_answer_means():
+    answers = {field.name: field for field in form().fields}
+    default = connector.validate_configuration({"api_key": KEY, "base_url": "https://a.example"})
+    assert default.updated_since_param in answers["updated_since_param"].description
+    assert default.updated_since_param == answers["updated_since_param"].placeholder
+
+
+def test_the_form_registers_the_tests_from_the_key_to_the_filter():
+    assert {test.name: test.label for test in form().tests} == TESTS
+
+
+# --- What each test finds ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name, requests", [(name, 1 + (name == "filter_test")) for name in TESTS])
+def test_a_good_setup_passes_with_a_request_or_two(api, name, requests):
+    api.users = users(250)
+    assert check(name, api) is None
+    assert len(api.requests) == requests
+
+
+@each_test
+def test_a_wrong_key_is_named_after_one_request(api, name):
+    message = check(name, api, api_key="another-key-of-nobody-99")
+    assert "HTTP 401" in message and "check api_key" in message
+    assert len(api.requests) == 1
+
+
+@each_test
+def test_an_unreachable_api_is_tried_twice(name, closed_url, clock):
+    message = run_test(name, {"api_key": KEY, "base_url": closed_url})
+    assert "the connection failed" in message and "(attempt 2)" in message
+    assert len(clock.sleeps) == 1
+
+
+@each_test
+def test_an_api_that_is_down_is_asked_twice_not_for_minutes(api, name, clock):
+    api.faults = [Fault(status=503, times=99)]
+    assert "HTTP 503" in check(name, api)
+    assert len(api.requests) == 2
+    assert sum(clock.sleeps) < 3
+
+
+@each_test
+def test_an_api_that_answers_on_the_second_attempt_passes(api, name):
+    api.users = users(3)
+    api.faults = [Fault(status=503)]
+    assert check(name, api) is None
+
+
+@each_test
+def test_an_address_that_is_no_awardco_api_is_told_from_a_wrong_key(api, name):
+    message = check(name, api, base_url=api.url + "/elsewhere")
+    assert "HTTP 404" in message and "check base_url" in message
+
+
+def test_a_tenant_without_users_is_told(api):
+    assert "returns no users" in check("users_test", api)
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", {"id": 1}, True])
+def test_users_without_a_usable_key_are_told(api, value):
+    api.users = [{"employeeId": value, "updated_at": "2026-01-01T00:00:00Z"}]
+    api.order = "storage"
+    assert "no employeeId" in check("users_test", api)
+
+
+def test_users_that_carry_their_key_under_another_name_are_told(api):
+    api.faults = [Fault(status=200, body={"users": [{"id": 1}, {"id": 2}]})]
+    assert "no employeeId" in check("users_test", api)
+
+
+@pytest.mark.parametrize("value", ["yesterday", 1767225600, {"$date": 1}, "31/12/2025"])
+def test_users_without_a_readable_updated_at_are_told(api, value):
+    api.users = [user(1, value), user(2, value)]
+    assert "readable updated_at" in check("users_test", api)
+
+
+def test_one_good_user_among_odd_ones_is_enough(api):
+    odd = [None, 7, "text", [], {}, {"employeeId": None}, user(1, "never")]
+    api.faults = [Fault(status=200, body={"users": [*odd, *users(1)]})]
+    assert check("users_test", api) is None
+
+
+def test_a_filter_that_the_api_ignores_is_told_with_the_setting_to_change(api):
+    api.users = users(3)
+    api.filter_param = None
+    message = check("filter_test", api)
+    assert "`updated_since`" in message and "set updated_since_param" in message
+
+
+def test_a_filter_under_another_name_works_once_the_configuration_names_it(api):
+    api.users = users(3)
+    api.filter_param = "modified_after"
+    assert "does not know the filter" in check("filter_test", api)
+    assert check("filter_test", api, updated_since_param="modified_after") is None
+
+
+def test_a_filter_that_the_api_refuses_is_told(api):
+    """Some APIs answer 400 to a parameter that they do not know."""
+    api.users = users(3)
+    refuse = Fault(status=400, body={"message": "Unknown parameter"})
+    api.before_answer = lambda _: len(api.requests) == 2 and api.faults.append(refuse)
+    message = check("filter_test", api)
+    assert "check updated_since_param" in message and "Unknown parameter" in message
+
+
+@pytest.mark.parametrize(
+    "newest, far_future",
+    [
+        ("2026-02-27T11:00:00Z", "2999-12-31T00:00:00Z"),
+        ("2026-02-27T11:00:00.123Z", "2999-12-31T00:00:00.000Z"),
+        ("2026-02-27T11:00:00+02:00", "2999-12-31T02:00:00+02:00"),
+        ("2026-02-27 11:00:00", "2999-12-31 00:00:00"),
+        ("2026-02-27", "2999-12-31"),
+    ],
+)
+def test_the_far_future_is_written_in_the_notation_of_the_api(api, newest, far_future):
+    """In another one an API may fail to read it, and ignore a filter that works."""
+    api.users = [user(1, None), user(2, newest)]
+    api.order = "storage"
+    assert check("filter_test", api) is None
+    assert api.requests == [(1, None), (1, far_future)]
+
+
+def test_a_filter_works_even_where_users_never_updated_pass_it(api):
+    api.users = [*users(3), user(9, None)]
+    api.keeps_nulls = True
+    assert check("filter_test", api) is None
+
+
+@pytest.mark.parametrize("name", ["users_test", "filter_test"])
+def test_a_first_page_of_users_never_updated_does_not_stop_a_good_setup(api, name):
+    """Sources that sort nulls first open with them."""
+    api.users = [user(number, None) for number in range(1000, 1150)] + users(20)
+    api.order = "storage"
+    assert check(name, api) is None
+
+
+@each_test
+def test_mock_mode_passes_no_setup_test_on_fivetran(monkeypatch, name):
+    """Nor in `fivetran configuration --test`, which says so: made-up users prove nothing."""
+    monkeypatch.delenv("FIVETRAN_DEPLOYMENT_MODEL")
+    assert "use_mock is for `fivetran debug`" in run_test(name, {"use_mock": "true"})
+
+
+# --- What they must not do -----------------------------------------------------------------------
+
+
+@each_test
+def test_a_setup_test_does_not_wait_for_minutes_on_the_api_s_word(api, name, clock):
+    """The person is waiting, and Fivetran ends a test that takes too long."""
+    api.faults = [Fault(status=429, headers={"Retry-After": "300"}, times=99)]
+    message = check(name, api)
+    assert "HTTP 429" in message and "300 s" in message
+    assert sum(clock.sleeps) <= 60
+
+
+@each_test
+def test_a_key_that_the_api_echoes_is_masked(api, name):
+    api.faults = [Fault(status=400, body={"message": f"Bad request of {KEY}"}, times=9)]
+    message = check(name, api)
+    assert "Bad request of ****" in message and KEY not in message
+
+
+@each_test
+def test_half_an_emoji_in_the_api_s_words_does_not_crash_a_test(api, name):
+    """The SDK refuses to pass it on, and the crash report would show the configuration."""
+    api.faults = [Fault(status=403, body=rb'{"message": "Not yours \ud83d!"}', times=9)]
+    assert "Not yours" in check(name, api)
+
+
+@each_test
+def test_a_fault_of_the_connector_itself_is_told_without_what_it_held(monkeypatch, name):
+    """A setup test that raises leaves a crash report, in which nothing is redacted."""
+
+    def fail(*_):
+        raise LookupError(f"while holding {KEY}")
+
+    monkeypatch.setattr(connector, "_request", fail)
+    message = run_test(name, {"api_key": KEY, "base_url": "https://awardco.example"})
+    assert "LookupError" in message and KEY not in message
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(), values, max_size=3),
+    max_leaves=8,
+)
+ANY_USER = ANY_JSON | st.fixed_dictionaries(
+    {"employeeId": ANY_JSON, "updated_at": ANY_JSON | st.datetimes().map(str)}
+)
+reused_fixtures = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@each_test
+@reused_fixtures
+@given(found=st.lists(ANY_USER, max_size=4) | ANY_JSON)
+def test_no_answer_makes_a_test_raise(api, name, found):
+    api.faults = [Fault(status=200, body={"users": found}, times=9)]
+    check(name, api)
+
+
+MARK = "5ecret"  # in every key below, and in no message of the connector's own
+LOOKS_SET = ["", " ", "<YOUR_VALUE>", "true", "TRUE", "no", "page", "updated_since"]
+ODD_ADDRESSES = ["http://", "http://[", "https://a:b", "http://127.0.0.1:0", "http://127.0.0.1:x"]
+OUTSIDE = ["http://awardco.example", "https://key@awardco.example", "ftp://127.0.0.1"]
+
+
+@each_test
+@reused_fixtures
+@given(data=st.data())
+def test_no_configuration_makes_a_test_raise_or_tell_the_key(
+    api, monkeypatch, closed_url, name, data
+):
+    """Required settings are not checked before a test runs, and values are any text."""
+    monkeypatch.setattr(socket, "getaddrinfo", only_loopback)
+    value = st.sampled_from(LOOKS_SET) | st.text()
+    addresses = [api.url, api.url + "/api/", closed_url, *ODD_ADDRESSES, *OUTSIDE]
+    configuration = data.draw(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "api_key": st.builds("{0}{1}{0}".format, st.just(MARK), value),
+                "base_url": st.sampled_from(addresses)
+                | st.builds("{}{}".format, st.sampled_from([api.url, "", "http://"]), value),
+                "updated_since_param": value,
+                "use_mock": value,
+                "something_else": value,
+            },
+        )
+    )
+    message = run_test(name, configuration)
+    assert MARK not in (message or "")
+
+
+LOOK_UP = socket.getaddrinfo
+
+
+def only_loopback(host, *arguments, **options):
+    """A look-up that finds this machine and no other."""
+    if host not in ("127.0.0.1", "localhost"):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    return LOOK_UP(host, *arguments, **options)
+
+
+@pytest.mark.parametrize("junk", [None, 7, ["a"], {"a": 1}])
+@each_test
+def test_a_value_that_is_no_text_does_not_make_a_test_raise(name, junk, closed_url):
+    names = ("api_key", "base_url", "updated_since_param", "use_mock")
+    assert run_test(name, dict.fromkeys(names, junk))
+    assert run_test(name, {"api_key": KEY, "base_url": closed_url, "use_mock": junk})
+
+
+# --- `fivetran configuration` --------------------------------------------------------------------
+
+
+class Desk:
+    """A clone, a person's home folder, and a terminal in which questions are answered."""
+
+    def __init__(self, folder):
+        self.project = copy_project(folder)
+        shutil.rmtree(self.project / "files")  # of another project's run
+        self.home = make_quiet_home(folder / "desk")  # holds the key that configuration.json needs
+        self.settings = self.project / "configuration.json"
+
+    def fivetran(self, *arguments) -> Run:
+        return run_fivetran(self.project, *arguments, HOME=str(self.home))
+
+    def fill_in(self, answers: dict) -> Run:
+        """Run `fivetran configuration` and answer each prompt when it comes."""
+        master, terminal = pty.openpty()
+        path = os.pathsep.join([str(STUB_PIPREQS), str(VENV_BIN), os.defpath])
+        process = subprocess.Popen(
+            [VENV_BIN / "fivetran", "configuration"],
+            cwd=self.project,
+            env={"HOME": str(self.home), "PATH": path, "DO_NOT_TRACK": "1", "PYTHONUTF8": "1"},
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,  # else the password is asked for at the terminal of the tests
+        )
+        os.close(terminal)
+        screen = b""
+        try:
+            for prompt, answer in answers.items():
+                screen += read_until(prompt.encode(), master)
+                os.write(master, answer.encode() + b"\n")
+            screen += read_until(None, master)
+            return Run(process.wait(30), screen.decode())
+        finally:
+            process.kill()
+            os.close(master)
+
+
+def read_until(prompt: bytes, master: int) -> bytes:
+    """What the terminal shows until it shows `prompt`, or to its end."""
+    shown = b""
+    while prompt is None or not shown.endswith(prompt):
+        assert select.select([master], [], [], 30)[0], shown.decode()
+        try:
+            some = os.read(master, 4096)
+        except OSError:  # as Linux ends it
+            some = b""
+        if not some:
+            assert prompt is None, shown.decode()
+            break
+        shown += some
+    return shown
+
+
+@pytest.fixture(scope="module")
+def served():
+    with FakeAwardco(users(120)) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    return Desk(tmp_path_factory.mktemp("desk"))
+
+
+@pytest.fixture(scope="module")
+def filled_in(desk, served):
+    """The run of `fivetran configuration` that wrote the configuration.json of the desk."""
+    answers = {
+        "continue? (y/N): ": "y",  # the clone has one, with placeholders
+        "API key: ": KEY,
+        "Base URL: ": served.url,
+        "Name of the timestamp filter: ": "",
+    }
+    return desk.fill_in(answers)
+
+
+@pytest.fixture
+def set_up(desk, served, filled_in):
+    """A desk with that configuration, as often as a test spoils the API or the file."""
+    kept = desk.settings.read_bytes()
+    served.requests.clear()
+    yield desk
+    desk.settings.write_bytes(kept)
+    served.key, served.filter_param = KEY, "updated_since"
+
+
+def test_the_form_explains_its_fields_where_it_asks_for_them(filled_in):
+    assert filled_in.status == 0, filled_in.output
+    assert "Configuration saved to:" in filled_in.output
+    for field in form().fields:
+        assert field.description in filled_in.output
+
+
+def test_the_key_is_neither_shown_while_typed_nor_stored_readable(set_up, filled_in):
+    assert KEY not in filled_in.output
+    stored = json.loads(set_up.settings.read_text())
+    assert sorted(stored) == ["api_key", "base_url", "updated_since_param"]
+    assert stored["api_key"].startswith("fivetran_encrypted:")
+    assert files_that_tell_the_key(set_up) == []
+    assert stat.S_IMODE(set_up.settings.stat().st_mode) == 0o600
+
+
+def test_what_the_form_wrote_is_what_fivetran_debug_needs(set_up):
+    run = set_up.fivetran("debug")
+    assert run.status == 0, run.output
+    assert "Synced 120 users" in run.output
+    assert KEY not in run.output
+    assert len(Project(set_up.project, None).table()[0]) == 120
+
+
+def test_all_setup_tests_pass_with_four_requests_and_exit_0(set_up, served):
+    run = set_up.fivetran("configuration", "--test")
+    assert run.status == 0, run.output
+    for name, label in TESTS.items():
+        assert f"[{name} - {label}]: PASSED" in run.output
+    assert "All tests passed!" in run.output
+    assert len(served.requests) == 4
+    assert KEY not in run.output
+
+
+def test_a_setup_test_that_fails_exits_1_with_its_message_and_stops(set_up, served):
+    served.key = "a-newer-key-of-the-tenant-52"
+    run = set_up.fivetran("configuration", "--test")
+    assert run.status == 1
+    assert re.search(r"\[connection_test - .*\]: .*HTTP 401; check api_key", run.output)
+    assert "users_test" not in run.output
+    assert_nothing_tells_the_key(set_up, run)
+
+
+def test_an_ignored_filter_exits_1_with_the_setting_to_change(set_up, served):
+    served.filter_param = None
+    run = set_up.fivetran("configuration", "--test")
+    assert run.status == 1
+    assert re.search(r"\[filter_test - .*\]: .*set updated_since_param", run.output)
+    assert_nothing_tells_the_key(set_up, run)
+
+
+def test_the_placeholders_of_a_clone_exit_1_naming_api_key(set_up):
+    placeholders = {"api_key": "<YOUR_AWARDCO_API_KEY>", "base_url": "<YOUR_AWARDCO_BASE_URL>"}
+    set_up.settings.write_text(json.dumps(placeholders))
+    run = set_up.fivetran("configuration", "--test")
+    assert run.status == 1
+    assert "]: api_key is missing: set it to" in run.output
+
+
+def test_without_a_terminal_nothing_is_overwritten(set_up):
+    """As in a script: the question whether to go on has nobody to answer it."""
+    kept = set_up.settings.read_bytes()
+    assert set_up.fivetran("configuration").status == 1
+    assert set_up.fivetran("configuration", "--non-interactive").status == 0
+    assert set_up.settings.read_bytes() == kept
+
+
+def assert_nothing_tells_the_key(desk: Desk, run: Run):
+    """Not the terminal, not a crash report, not any other file that the run left."""
+    assert KEY not in run.output and "Traceback" not in run.output
+    assert files_that_tell_the_key(desk) == []
+    reports = {path.name for path in (desk.project / "crash-reports").iterdir()}
+    assert reports == {"crash_20260301-120000.log"}  # the one that copy_project put there
+
+
+def files_that_tell_the_key(desk: Desk) -> list:
+    files = {**contents(desk.project), **contents(desk.home)}
+    own = "tests/fake_awardco.py"  # where it comes from
+    return [name for name, data in files.items() if KEY.encode() in data and name != own]
