@@ -13,6 +13,7 @@ kept apart:
 Read from the top: configuration, requests, pages, rows, the sync, mock mode, the connector.
 """
 
+import html
 import io
 import ipaddress
 import itertools
@@ -30,7 +31,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime, parsedate_to_datetime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import requests
 from fivetran_connector_sdk import ConfigurationForm, Connector, Test, form_field
@@ -409,18 +410,27 @@ def _retry_after(response: requests.Response) -> float:
 
 
 def _quoted(response: requests.Response) -> str:
-    """What the API said, on one line, cut short, and without the key should it be echoed."""
+    """What the API said of an error: on one line, cut short, without the key should it echo it."""
     try:
-        said = json.loads(response.content)["message"]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        said = "" if response.status_code == 200 else response.text  # a 200 may hold users
-    said = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(said).split()))
+        said = json.loads(response.content)
+    except (ValueError, RecursionError):
+        said = response.text
+    if isinstance(said, dict) and isinstance(said.get("message"), str):
+        said = said["message"]
+    elif response.ok:
+        said = ""  # what is no error may hold users
+    elif not isinstance(said, str):
+        said = json.dumps(said, ensure_ascii=False)
+    said = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(said.split()))
     said = _masked(response, said)[:__MAX_QUOTED_CHARACTERS]
     return f"; the API said: {said}" if said else ""
 
 
 def _masked(response: requests.Response, text: str) -> str:
-    return text.replace(response.request.headers["apiKey"], "****")
+    key = response.request.headers["apiKey"]
+    for echo in (quote(key, safe=""), html.escape(key), key):
+        text = re.sub(re.escape(echo), "****", text, flags=re.IGNORECASE)
+    return text
 
 
 def _users(body: dict, response: requests.Response) -> list:

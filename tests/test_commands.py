@@ -23,7 +23,7 @@ def clean_copy(folder: Path) -> Path:
 
 def run(project: Path, *command, **environment) -> Run:
     """Run a command in the quiet home of conftest.py, without what this run of the tests set."""
-    own = ("FIVETRAN_", "MAKE", "MFLAGS", "VENV", "PYTEST_")
+    own = ("FIVETRAN_", "MAKE", "MFLAGS", "PYTEST_")
     variables = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     done = subprocess.run(
         [str(part) for part in command],
