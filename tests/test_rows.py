@@ -264,7 +264,7 @@ def usable(value) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-@settings(max_examples=150, **CONFIGURED)
+@settings(max_examples=80, **CONFIGURED)
 @given(first=USERS, second=USERS, naming=st.sampled_from([None, "SOURCE_NAMING"]))
 def test_any_json_in_any_field_lands_every_user_with_an_identifier(capsys, first, second, naming):
     """Two syncs into the same table, so that columns also have to take what comes later."""
@@ -286,7 +286,7 @@ def identifier(value) -> str:
     return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in value).replace("\x00", "")
 
 
-@settings(max_examples=100, **CONFIGURED)
+@settings(max_examples=50, **CONFIGURED)
 @given(
     name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")),
     balance=st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False),

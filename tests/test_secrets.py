@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import duckdb
 import pytest
+import requests
 
 import harness
 from fake_awardco import NOON, FakeAwardco, Fault, user
@@ -213,6 +214,25 @@ def test_no_redirect_gets_the_key_or_shows_it(project, api):
             assert f"a redirect to {shown};".encode() in found["log"]
             assert holding(pieces(api.key), found) == set()
         assert other.requests == []
+
+
+def test_a_request_holds_the_key_in_its_header_only(api, monkeypatch):
+    """Servers and proxies write addresses into their logs."""
+    send, sent = requests.adapters.HTTPAdapter.send, []
+
+    def noted(adapter, request, **options):
+        headers = {**request.headers}
+        assert headers.pop("apiKey") == SECRET
+        sent.append(f"{request.method} {request.url} {headers} {request.body}")
+        return send(adapter, request, **options)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", noted)
+    api.faults = [Fault(status=503)]
+    Memory().sync(api_key=SECRET, base_url=api.url)
+    assert len(sent) >= 5
+    as_a_parameter = quote(SECRET, safe="")
+    found = {text: text.encode() for text in sent}
+    assert holding([*pieces(SECRET), as_a_parameter], found) == set()
 
 
 def test_what_holds_the_key_does_not_show_it_when_printed(api, monkeypatch):
