@@ -5,10 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from quiet_home import make_quiet_home
 
 TESTS = Path(__file__).parent
+
+# The suite tries the same examples each time; the tests marked slow try new ones.
+settings.register_profile("suite", derandomize=True)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)
