@@ -31,7 +31,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime, parsedate_to_datetime
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import requests
 from fivetran_connector_sdk import ConfigurationForm, Connector, Test, form_field
@@ -421,16 +421,16 @@ def _quoted(response: requests.Response) -> str:
         said = ""  # what is no error may hold users
     elif not isinstance(said, str):
         said = json.dumps(said, ensure_ascii=False)
+    # In a link or a page the key is in disguise, unless it merely looks so.
+    said = html.unescape(unquote(_masked(response, said)))
     said = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(said.split()))
     said = _masked(response, said)[:__MAX_QUOTED_CHARACTERS]
     return f"; the API said: {said}" if said else ""
 
 
 def _masked(response: requests.Response, text: str) -> str:
-    key = response.request.headers["apiKey"]
-    for echo in (quote(key, safe=""), html.escape(key), key):
-        text = re.sub(re.escape(echo), "****", text, flags=re.IGNORECASE)
-    return text
+    key = re.escape(response.request.headers["apiKey"])
+    return re.sub(key, "****", text, flags=re.IGNORECASE)  # a host has lost its capitals
 
 
 def _users(body: dict, response: requests.Response) -> list:

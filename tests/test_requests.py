@@ -32,9 +32,9 @@ PASSING = {
 def impatient(monkeypatch):
     """A read timeout for a server that never answers, where the others have their usual one."""
 
-    def shorten(fault):
+    def shorten(fault, seconds=0.2):
         if fault.get("kind") == "silent":
-            monkeypatch.setattr(connector, "__TIMEOUT_SECONDS", (1, 0.2))
+            monkeypatch.setattr(connector, "__TIMEOUT_SECONDS", (1, seconds))
 
     return shorten
 
@@ -95,7 +95,7 @@ def test_faults_of_all_kinds_in_a_row_are_got_over(api):
     + [("never answered", "no answer in time (ReadTimeout)")],
 )
 def test_a_lasting_fault_ends_the_sync_with_its_reason(api, impatient, kind, why):
-    impatient(PASSING[kind])
+    impatient(PASSING[kind], 0.05)
     assert ATTEMPTS >= 5
     api.faults = [Fault(times=99, **PASSING[kind])]
     message = f"Page 1 of the users could not be read (attempt {ATTEMPTS}): {why}"
