@@ -25,6 +25,7 @@ import re
 import sys
 import threading
 import time
+import traceback
 import unicodedata
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
@@ -717,8 +718,8 @@ def update(configuration: dict, state: dict):
         configuration: see `validate_configuration()`.
         state: `{"last_sync_time": text}`, with `resume` where the last sync did not finish.
     Raises:
-        ConfigurationError, SyncError: written for the user, and raised again here because the
-            frames below hold settings and users, and a crash report prints what frames hold.
+        ConfigurationError, SyncError: raised anew here, because the frames below hold settings and
+            users, and a crash report prints what frames hold.
     """
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(0)  # the SDK reads any text of digits as a number, to type it
@@ -731,6 +732,16 @@ def update(configuration: dict, state: dict):
             api.pool.shutdown(wait=False, cancel_futures=True)
     except (ConfigurationError, SyncError) as error:
         raise type(error)(str(error)) from None
+    except Exception as error:
+        raise SyncError(_unexpected_message(error)) from None
+
+
+def _unexpected_message(error: Exception) -> str:
+    """Where an error came up; what it says only where the SDK or a library does, not of users."""
+    places = traceback.extract_tb(error.__traceback__)
+    line = [place.lineno for place in places if place.filename == __file__][-1]
+    said = "" if places[-1].filename == __file__ else f": {error}"
+    return f"{type(error).__name__} in line {line} of connector.py{said}"
 
 
 def _read_state(state: dict) -> Sync:

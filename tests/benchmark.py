@@ -5,14 +5,18 @@ two minutes. It measures whole syncs through the SDK's `debug()` into DuckDB, ea
 home and a project folder of its own, in alternating rounds, and subtracts the SDK's start:
 
 - connector: this connector, against an API on loopback that answers after so many milliseconds;
-- serial: the same with one page in flight;
+- serial: the same, asking for a page only once the one before it is written;
 - floor: the same rows from memory, with a checkpoint after each 100: what the SDK itself costs.
+
+Whether the time a row grows with the number of users is judged by the fastest stretches of a sync:
+a machine's other work slows some of them down, and growth would all.
 
 The exit code is 1 where a target is missed.
 """
 
 import argparse
 import json
+import math
 import os
 import re
 import resource
@@ -26,6 +30,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import formatdate
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from urllib.request import urlopen
@@ -34,6 +39,7 @@ from quiet_home import make_quiet_home
 
 TESTS = Path(__file__).resolve().parent
 PAGE_SIZE = 100  # the connector's
+STRETCH = 20  # pages
 START = datetime(2020, 1, 1, tzinfo=timezone.utc)
 COLUMNS = {
     "employeeId": "STRING",
@@ -155,9 +161,10 @@ def measure(kind: str, users: int, url: str, result: Path):
     if kind == "floor":
         connector = floor(users)
     else:
-        connector = the_connector(1 if kind == "serial" else None)
+        connector = the_connector(serial=kind == "serial")
     state = {"last_sync_time": text(START)} if kind == "incremental" else {}
     configuration = {"api_key": "a-key", "base_url": url}
+    checkpoints = times_of_checkpoints()
     called = time.perf_counter()
     connector.debug(str(result.parent), configuration, state)
     ended = time.perf_counter()
@@ -165,15 +172,37 @@ def measure(kind: str, users: int, url: str, result: Path):
     if kind != "incremental":
         assert rows_in(result.parent / "files" / "warehouse.db") == users
     found = {"sync": ended - called, "process": ended - began, "peak": peak}
+    found["stretches"] = [end - begin for begin, end in pairwise(checkpoints[::STRETCH])]
     result.write_text(json.dumps(found))
 
 
-def the_connector(pages_in_flight: int):
+def times_of_checkpoints() -> list:
+    """Will hold, of each checkpoint from now on, when it was done."""
+    from fivetran_connector_sdk import Operations
+
+    checkpoint, times = Operations.checkpoint, []
+
+    def timed(state: dict):
+        checkpoint(state)
+        times.append(time.perf_counter())
+
+    Operations.checkpoint = staticmethod(timed)
+    return times
+
+
+def the_connector(serial: bool):
     sys.path.insert(0, str(TESTS.parent))
     import connector
 
-    if pages_in_flight:
-        setattr(connector, "__PAGES_IN_FLIGHT", pages_in_flight)  # quoted: no name of this module
+    if serial:
+        open_api = connector._open_api
+
+        def open_calm_api(*args):
+            api = open_api(*args)
+            api.calm_until = math.inf
+            return api
+
+        connector._open_api = open_calm_api
     return connector.connector
 
 
@@ -256,7 +285,9 @@ class Runs:
         return median(other / own for own, other in zip(ours, theirs, strict=True))
 
     def seconds_a_row(self, kind: str, users: int) -> float:
-        return median(self.seconds(kind, users)) / users
+        """In the fastest stretch of the later half of a sync."""
+        syncs = [found["stretches"] for found in self.found[kind, users, 0]]
+        return min(min(found[len(found) // 2 :]) for found in syncs) / (STRETCH * PAGE_SIZE)
 
     def growth(self, kind: str, few: int, many: int) -> float:
         """Bytes that the larger sync takes more, at its peak."""
@@ -320,9 +351,8 @@ def targets(plan: Plan, runs: Runs) -> list:
     what = f"memory, {plan.many:,} users: <= 60 MB beyond the floor's growth"
     found.append((what, f"{beyond:.0f} MB", beyond <= 60))
     ours, floors = (growth_a_row(plan, runs, kind) for kind in ("connector", "floor"))
-    what = f"time a row, {plan.many:,} users: <= 10 % growth, or no more than the floor's"
-    figure = f"{ours:.1%}, the floor {floors:.1%}"
-    found.append((what, figure, ours <= max(0.1, floors)))
+    what = f"time a row, {plan.many:,} users: <= 10 % growth"
+    found.append((what, f"{ours:.1%}, the floor {floors:.1%}", ours <= 0.1))
     found.append(("nothing new: <= 2 requests", max(runs.requests), max(runs.requests) <= 2))
     nothing_new = runs.median("incremental", plan.few, "process")
     beyond = nothing_new - runs.median("floor", 0, "process")

@@ -1,6 +1,7 @@
 """The key leaves the connector in one request header only, and no person's data in a log."""
 
 import json
+import re
 import shutil
 import sys
 from datetime import timedelta
@@ -352,6 +353,25 @@ def test_a_sync_that_fails_later_shows_nobody(project, api, page):
     found = failing_sync(project, api)
     assert b"Page 2" in found["log"] or b"of page 2" in found["log"]
     assert holding(PERSONAL, found) == {"files/warehouse.db", "table user"}
+
+
+def test_an_error_of_the_connector_itself_names_its_line_and_shows_nobody(
+    project, api, monkeypatch
+):
+    monkeypatch.setattr(harness.connector, "_is_identifier", int)  # its error quotes the value
+    found = failing_sync(project, api)
+    assert re.search(rb"ValueError in line \d+ of connector.py\n", found["log"])
+    assert holding(PERSONAL, found) == set()
+
+
+def test_what_the_sdk_says_of_an_error_is_shown_without_the_users(project, api, monkeypatch):
+    def full(table, row):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(harness.connector.op, "upsert", full)
+    found = failing_sync(project, api)
+    assert re.search(rb"OSError in line \d+ of connector.py: No space left", found["log"])
+    assert holding(PERSONAL, found) == set()
 
 
 def test_users_that_cannot_be_read_are_told_of_without_their_values(project, api):
