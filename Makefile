@@ -5,15 +5,15 @@
 PYTHON ?= python3
 VENV ?= .venv
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-# fivetran runs pipreqs, so both must be on PATH: see tests/bin/pipreqs.
-RUN_ENV = PATH="$(CURDIR)/tests/bin:$(CURDIR)/$(VENV)/bin:$$PATH" HOME="$(CURDIR)/$(VENV)/home"
+# fivetran runs pipreqs, so both must be on PATH: see tests/tools/bin/pipreqs.
+RUN_ENV = PATH="$(CURDIR)/tests/tools/bin:$(CURDIR)/$(VENV)/bin:$$PATH" HOME="$(CURDIR)/$(VENV)/home"
 
 .PHONY: run test test-all bench
 
 run: $(VENV)/installed
-	@$(VENV)/bin/python tests/quiet_home.py "$(VENV)/home"
+	@$(VENV)/bin/python tests/helpers/quiet_home.py "$(VENV)/home"
 	@$(RUN_ENV) fivetran debug --configuration mock_data/configuration.json
-	@$(VENV)/bin/python tests/show_rows.py
+	@$(VENV)/bin/python tests/tools/show_rows.py
 
 test: $(VENV)/installed
 	@$(VENV)/bin/ruff format --check .
@@ -21,10 +21,10 @@ test: $(VENV)/installed
 	@$(VENV)/bin/python -m pytest -q -n 2
 
 test-all:
-	@tests/test_all.sh
+	@tests/tools/test_all.sh
 
 bench: $(VENV)/installed
-	@$(VENV)/bin/python tests/benchmark.py
+	@$(VENV)/bin/python tests/tools/benchmark.py
 
 $(VENV)/installed: tests/requirements.txt
 	@command -v "$(PYTHON)" >/dev/null \

@@ -18,10 +18,10 @@ settings.load_profile("suite")
 
 @pytest.fixture(scope="session", autouse=True)
 def quiet_home(tmp_path_factory):
-    """The SDK runs pipreqs from PATH and keeps its settings in the home folder: see tests/bin."""
+    """The SDK runs pipreqs from PATH (see tools/bin) and keeps its settings in the home folder."""
     home = make_quiet_home(tmp_path_factory.mktemp("home"))
     os.environ["HOME"] = os.environ["USERPROFILE"] = str(home)
-    path = [str(TESTS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+    path = [str(TESTS / "tools" / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
     os.environ["PATH"] = os.pathsep.join(path)
     return home
 

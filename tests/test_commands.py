@@ -81,7 +81,7 @@ def test_mock_mode_changes_no_file_of_the_project(mock_mode):
 
 
 def test_the_rows_that_landed_are_shown_with_their_counts(mock_mode):
-    shown = run(mock_mode.project, sys.executable, "tests/show_rows.py")
+    shown = run(mock_mode.project, sys.executable, "tests/tools/show_rows.py")
     assert shown.status == 0, shown.output
     assert "employee_id" in shown.output and "@example" in shown.output
     assert re.search(r"│ +users +│", shown.output) and re.search(r"│ +250 +│", shown.output)
@@ -166,8 +166,10 @@ def write_script(path: Path, text: str):
 @pytest.fixture
 def machine(tmp_path):
     """A machine with Python 3.10 and 3.12, of which 3.12 is pyenv's, and a stub for make."""
-    (tmp_path / "project" / "tests").mkdir(parents=True)
-    shutil.copy(PROJECT / "tests" / "test_all.sh", tmp_path / "project" / "tests")
+    (tmp_path / "project" / "tests" / "tools").mkdir(parents=True)
+    shutil.copy(
+        PROJECT / "tests" / "tools" / "test_all.sh", tmp_path / "project" / "tests" / "tools"
+    )
     pyenv = tmp_path / ".pyenv" / "versions" / "3.12.1" / "bin"
     pyenv.mkdir(parents=True)
     found = tmp_path / "bin"
@@ -184,7 +186,7 @@ def machine(tmp_path):
 
 
 def run_all(machine: Path, **environment) -> Run:
-    script = machine / "project" / "tests" / "test_all.sh"
+    script = machine / "project" / "tests" / "tools" / "test_all.sh"
     path = str(machine / "bin")
     return run(machine, script, PATH=path, HOME=str(machine), **environment)
 

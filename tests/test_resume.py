@@ -183,7 +183,7 @@ def test_a_kill_between_two_checkpoints_loses_nothing(project, api, order):
     api.users, api.order = users(350), order
     project.sync(api, state={"last_sync_time": text(NOON)})  # makes the warehouse
     configuration = json.dumps({"api_key": KEY, "base_url": api.url})
-    folders = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
+    folders = [str(Path(__file__).parent.parent)]
     process = subprocess.run(
         [sys.executable, "-c", SCRIPT, configuration, "2", *folders],
         cwd=project.folder,

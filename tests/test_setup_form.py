@@ -495,5 +495,5 @@ def assert_nothing_tells_the_key(desk: Desk, run: Run):
 
 def files_that_tell_the_key(desk: Desk) -> list:
     files = {**contents(desk.project), **contents(desk.home)}
-    own = "tests/fake_awardco.py"  # where it comes from
+    own = "tests/helpers/fake_awardco.py"  # where it comes from
     return [name for name, data in files.items() if KEY.encode() in data and name != own]

@@ -1,7 +1,6 @@
 """Run a sync through the real SDK and read back, as plain values, all that it left."""
 
 import json
-import sys
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -11,10 +10,8 @@ import duckdb
 from fivetran_connector_sdk_cli import runtime
 from fivetran_connector_sdk_core.cells import decode_row_data
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-import connector  # noqa: E402
-from fake_awardco import KEY  # noqa: E402
+import connector
+from fake_awardco import KEY
 
 
 @dataclass

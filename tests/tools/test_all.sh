@@ -2,7 +2,7 @@
 # Run `make test` with every supported Python that this machine has, each in a venv of its own, and say
 # at the end which passed, failed or were skipped. Looked for on PATH and among pyenv's versions.
 set -u
-cd "$(dirname "$0")/.." || exit 1
+cd "$(dirname "$0")/../.." || exit 1
 
 find_python() {
   local candidate

@@ -35,9 +35,12 @@ from pathlib import Path
 from statistics import median
 from urllib.request import urlopen
 
-from quiet_home import make_quiet_home
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
-TESTS = Path(__file__).resolve().parent
+from quiet_home import make_quiet_home  # noqa: E402
+
+TOOLS = Path(__file__).resolve().parent
+PROJECT = TOOLS.parents[1]
 PAGE_SIZE = 100  # the connector's
 STRETCH = 20  # pages
 START = datetime(2020, 1, 1, tzinfo=timezone.utc)
@@ -191,7 +194,7 @@ def times_of_checkpoints() -> list:
 
 
 def the_connector(serial: bool):
-    sys.path.insert(0, str(TESTS.parent))
+    sys.path.insert(0, str(PROJECT))
     import connector
 
     if serial:
@@ -234,7 +237,7 @@ def run(kind: str, users: int, url: str = "", latency: int = 0) -> dict:
         make_quiet_home(Path(home))
         (Path(project) / "connector.py").touch()  # or the SDK's dependency check goes online
         result = Path(project) / "result.json"
-        path = [str(TESTS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+        path = [str(TOOLS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
         quiet = {"HOME": home, "USERPROFILE": home, "FIVETRAN_DEPLOYMENT_MODEL": "local_debug"}
         environment = {**os.environ, **quiet, "PATH": os.pathsep.join(path)}
         what = [kind, str(users), f"{url}/{latency}/{users}", str(result)]

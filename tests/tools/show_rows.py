@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-WAREHOUSE = Path(__file__).parent.parent / "files" / "warehouse.db"
+WAREHOUSE = Path(__file__).parents[2] / "files" / "warehouse.db"
 
 
 def main():

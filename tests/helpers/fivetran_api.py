@@ -22,8 +22,8 @@ from zipfile import ZipFile
 
 from quiet_home import make_quiet_home
 
-PROJECT = Path(__file__).parent.parent
-STUB_PIPREQS = PROJECT / "tests" / "bin"
+PROJECT = Path(__file__).parents[2]
+STUB_PIPREQS = PROJECT / "tests" / "tools" / "bin"
 VENV_BIN = Path(sys.executable).parent
 DEPLOY_KEY = b64encode(b"a-deploy-key-1:and-its-deploy-secret-2").decode()
 AWARDCO_KEY = "an-awardco-key-that-must-stay-here-3"
