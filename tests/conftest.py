@@ -33,8 +33,7 @@ def clock(monkeypatch):
     from harness import Clock
 
     clock = Clock()
-    monkeypatch.setattr(connector, "_sleep", clock.sleep)
-    monkeypatch.setattr(connector, "time", clock)
+    monkeypatch.setattr(connector, "sleep", clock.sleep)
     monkeypatch.setenv("FIVETRAN_DEPLOYMENT_MODEL", "local_debug")
     return clock
 
@@ -44,6 +43,14 @@ def project(tmp_path, capsys):
     from harness import Project
 
     return Project(tmp_path, capsys)
+
+
+@pytest.fixture
+def in_memory(monkeypatch):
+    """For hundreds of syncs: a project without DuckDB."""
+    from harness import InMemory
+
+    return InMemory(monkeypatch)
 
 
 @pytest.fixture

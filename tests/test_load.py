@@ -16,7 +16,7 @@ FAULTS += [dict(status=200, body=b"<html>busy</html>")]
 def api():
     """Fails at random, but the same at each run."""
     chance = random.Random(20)
-    with FakeAwardco(users(100_000), order="storage") as api:
+    with FakeAwardco(users(100_000), order="storage", page_cap=100) as api:
 
         def fail_at_random(page):
             if chance.random() < 0.05:

@@ -264,7 +264,7 @@ def test_a_wait_that_the_api_asks_for_holds_all_requests_back(
 ):
     """Four are in flight, and one is told to wait while the others fail on their own account."""
     asleep, all_asked, arrivals = Asleep(clock, 4), threading.Event(), []
-    monkeypatch.setattr(connector, "_sleep", asleep)
+    monkeypatch.setattr(connector, "sleep", asleep)
 
     def before_answer(page):
         arrivals.append((page, clock.seconds))
@@ -308,7 +308,7 @@ def test_an_error_ends_what_is_in_flight(api, monkeypatch, small_pages):
         waiting.set()
         woken.append(closed.wait(5))
 
-    monkeypatch.setattr(connector, "_sleep", sleep)
+    monkeypatch.setattr(connector, "sleep", sleep)
     api.users = users(200)
     api.before_page = {2: lambda _: asked.set()}
     api.faults = [Fault(page=2, status=401, gate=waiting)]

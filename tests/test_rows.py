@@ -303,5 +303,5 @@ def test_values_that_a_column_can_hold_are_exact(capsys, name, balance, extra, n
 
 @given(JSON)
 def test_the_row_of_any_value_is_made_without_an_error(value):
-    connector._row(value, connector._new_columns(), Counter())
-    connector._row({"employeeId": "1", "x": value}, connector._new_columns(), Counter())
+    connector.read_row(value, connector.reserve_columns(), Counter())
+    connector.read_row({"employeeId": "1", "x": value}, connector.reserve_columns(), Counter())

@@ -44,8 +44,7 @@ def project(tmp_path, capsys, monkeypatch, clock):
     copied = util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, copied)
     spec.loader.exec_module(copied)
-    monkeypatch.setattr(copied, "_sleep", clock.sleep)
-    monkeypatch.setattr(copied, "time", clock)
+    monkeypatch.setattr(copied, "sleep", clock.sleep)
     monkeypatch.setattr(copied, "__PAGE_SIZE", 10)
     monkeypatch.setattr(harness, "connector", copied)
     return Project(folder, Output(capsys))
@@ -252,13 +251,13 @@ def test_a_request_holds_the_key_in_its_header_only(api, monkeypatch):
 
 def test_what_holds_the_key_does_not_show_it_when_printed(api, monkeypatch):
     """A crash report prints the variables of the connector."""
-    opened, open_api = [], connector._open_api
+    opened, open_api = [], connector.open_api
 
     def noted(*arguments):
         opened.extend([arguments, open_api(*arguments)])
         return opened[-1]
 
-    monkeypatch.setattr(connector, "_open_api", noted)
+    monkeypatch.setattr(connector, "open_api", noted)
     Memory().sync(api_key=SECRET, base_url=api.url)
     assert opened[-1].session.headers["apiKey"] == SECRET
     assert holding(pieces(SECRET), {"variables": repr(opened).encode()}) == set()
@@ -305,7 +304,7 @@ def test_a_setup_test_that_breaks_shows_no_key(project, api, capsys, monkeypatch
     def broken(settings, *_):
         raise KeyError(settings.api_key)
 
-    monkeypatch.setattr(harness.connector, "_open_api", broken)
+    monkeypatch.setattr(harness.connector, "open_api", broken)
     found = setup_test(project, name, capsys, api_key=SECRET, base_url=api.url)
     assert set(found) == {"said", "log"}
     assert holding(pieces(SECRET), found) == set()
@@ -358,7 +357,7 @@ def test_a_sync_that_fails_later_shows_nobody(project, api, page):
 def test_an_error_of_the_connector_itself_names_its_line_and_shows_nobody(
     project, api, monkeypatch
 ):
-    monkeypatch.setattr(harness.connector, "_is_identifier", int)  # its error quotes the value
+    monkeypatch.setattr(harness.connector, "is_identifier", int)  # its error quotes the value
     found = failing_sync(project, api)
     assert re.search(rb"ValueError in line \d+ of connector.py\n", found["log"])
     assert holding(PERSONAL, found) == set()

@@ -251,7 +251,7 @@ def test_a_fault_of_the_connector_itself_is_told_without_what_it_held(monkeypatc
     def fail(*_):
         raise LookupError(f"while holding {KEY}")
 
-    monkeypatch.setattr(connector, "_request", fail)
+    monkeypatch.setattr(connector, "send_request", fail)
     message = run_test(name, {"api_key": KEY, "base_url": "https://awardco.example"})
     assert "LookupError" in message and KEY not in message
 

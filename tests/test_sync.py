@@ -81,8 +81,8 @@ def test_a_new_field_becomes_a_new_column(project, api):
     assert project.sync(api).rows["E00001"]["cost_centre"] == "R&D"
 
 
-def test_each_page_is_checkpointed_with_the_progress_of_the_walk(project, api):
-    api.users = users(250)
+def test_each_page_is_checkpointed_with_how_far_the_sync_has_come(project, api):
+    api.users, api.page_cap = users(250), 100
     log = project.sync(api).log
     pages = [line for line in log.splitlines() if '"resume"' in line]
     assert [f'"page": {n}' in line for n, line in zip((2, 3, 4), pages, strict=True)] == [True] * 3
@@ -90,7 +90,7 @@ def test_each_page_is_checkpointed_with_the_progress_of_the_walk(project, api):
 
 
 def test_the_log_tells_what_is_synced_how_far_it_is_and_the_totals(project, api):
-    api.users = users(1050)
+    api.users, api.page_cap = users(1050), 100
     log = project.sync(api).log
     assert "Full sync: all users" in log
     assert f"Page 10: 1000 users so far, newest change: {api.users[999]['updated_at']}" in log
@@ -118,7 +118,7 @@ def test_mock_mode_pages_and_is_incremental_without_network_or_key(project):
     assert len(first.rows) == 250 and "from 3 pages" in first.log
     second = project.sync(use_mock="true")
     assert "Incremental sync" in second.log
-    assert "Synced 1 users from 1 pages" in second.log
+    assert "Synced 1 user from 1 page;" in second.log
     assert len(second.rows) == 250
 
 

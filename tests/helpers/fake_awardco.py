@@ -58,53 +58,106 @@ def users(count: int, newest: datetime = NOON - timedelta(days=2)) -> list:
 class Fault:
     """What a request meets instead of an answer, for the next `times` requests that it matches.
 
-    With a `gate`, a threading.Event or Barrier, the request meets it only once that has opened.
+    The kind "late" is no fault but a delay: the answer is made once the `gate`, a threading.Event,
+    has opened, or after half a second; `hook` is called just before that.
     """
 
     def __init__(
-        self, page=None, times=1, status=None, headers=None, body=b"", kind=None, gate=None
+        self,
+        page=None,
+        times=1,
+        status=None,
+        headers=None,
+        body=b"",
+        kind=None,
+        gate=None,
+        hook=None,
     ):
         self.page, self.times, self.status = page, times, status
-        self.headers, self.kind, self.gate = headers or {}, kind, gate
+        self.headers, self.kind, self.gate, self.hook = headers or {}, kind, gate, hook
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     def matches(self, page: int) -> bool:
         return self.times > 0 and self.page in (None, page)
 
 
+# What comes past the last page: status and body. "last page" and "page 1" are pages of users.
+MESSAGE = {"message": "Invalid page."}
+PAST_END = {
+    "[]": (200, {"success": True, "users": []}),
+    "null": (200, {"success": True, "users": None}),
+    "no users": (200, {"success": True}),
+    "success: false": (200, {"success": False, "message": "No such page"}),
+    "204": (204, None),
+    **{str(status): (status, MESSAGE) for status in (400, 404, 410, 416, 422)},
+    "last page": (200, {"success": True, "users": []}),  # where there is nobody at all
+    "page 1": (200, {"success": True, "users": []}),
+}
+
+
 class FakeAwardco:
     """The API. A context manager: it serves from entry to exit.
 
-    Behaviours:
+    Order:
         order: "storage", "updated_at", "-updated_at", "id", or "shuffled" (anew for each request).
+        unstable_ties: users with one timestamp sort upwards on odd pages, downwards on even ones.
+    Pages:
         page_cap: rows of a page at most, whatever `per_page` asks for.
+        offset_from_asked: where the cap applies, pages are counted by what was asked for.
+        accepts: the `per_page` that is not refused (with `size_refusal`, a status), a function.
+        first_page: 1, or 0 as with Spring.
+        past_end: what comes past the last page, see PAST_END. signed: users hold links that are
+            signed anew for each answer.
+        total: where the number of users stands, such as "total" or "meta.totalCount".
+        unlisted: how many more users that number counts. max_offset: no user comes from there on.
+    Filter and times:
         filters_after_paging: the filter thins out full pages: short ones have more after them.
-        page_ignored, page_clamped: page 1, or the last page, for every number (past the end).
         filter_param: the filter's name; None where the API has no filter. `strict`: `>`, not `>=`.
         keeps_nulls: users without `updated_at` pass the filter.
-        clock: the server's time; None sends no `Date`. `tick` passes with each request.
-        latency: seconds before an answer.
+        zone: a tzinfo; times are written, and the filter is read, as local times without zone.
+        dates_only: times are written, and compared, as dates. mixed: notations differ by row.
+    Serving:
+        clock: the server's time; None sends no `Date`. `date` overrides what the header says.
+        `tick` passes with each request.
+        latency: seconds before an answer. latency_of: the same, by `per_page`.
+        cache: seconds (of `clock`) for which an address keeps its answer.
         faults: `Fault`s, tried in order. before_page: hooks by page number, each called once.
     """
 
     def __init__(self, rows=(), **behaviours):
         self.users = list(rows)
         self.order = "updated_at"
+        self.unstable_ties = False
         self.page_cap = 1000
+        self.offset_from_asked = False
+        self.accepts = lambda per_page: True
+        self.size_refusal = 400
+        self.first_page = 1
+        self.past_end = "[]"
+        self.signed = False
+        self.total = None
+        self.unlisted = 0
+        self.max_offset = None
         self.filters_after_paging = False
-        self.page_ignored = False
-        self.page_clamped = False
         self.filter_param = "updated_since"
         self.strict = False
         self.keeps_nulls = False
+        self.zone = None
+        self.dates_only = False
+        self.mixed = False
         self.clock = NOON
+        self.date = None
         self.tick = timedelta(0)
         self.latency = 0.0
+        self.latency_of = lambda per_page: 0.0
+        self.cache = 0
+        self.cached = {}
         self.key = KEY
         self.faults = []
         self.before_page = {}
         self.before_answer = None  # called with the page of each request
         self.requests = []  # (page, filter) in the order of arrival
+        self.sizes = []  # per_page of the same
         self.headers = []
         self.dates = []  # the clock at each request that met no fault
         self.lock = threading.RLock()
@@ -133,30 +186,36 @@ class FakeAwardco:
 
     # -- the answers
 
-    def page(self, number: int, per_page: int, since) -> list:
-        rows = self.ordered()
+    def page(self, number: int, per_page: int, since) -> list | None:
+        """The users of a page; None past the end, or where a window holds nobody."""
+        rows = self.ordered(number)
         if since is not None and not self.filters_after_paging:
             rows = [row for row in rows if self.passes(row, since)]
+        rows = rows[: self.max_offset]
         size = min(per_page, self.page_cap)
-        last = max(1, -(-len(rows) // size))
-        if self.page_ignored:
-            number = 1
-        elif self.page_clamped:
+        step = per_page if self.offset_from_asked else size
+        number -= self.first_page
+        last = max(0, -(-len(rows) // step) - 1)
+        if self.past_end == "page 1":
+            number = 0
+        elif self.past_end == "last page":
             number = min(number, last)
-        found = rows[(number - 1) * size : number * size]
+        if number > last or not rows:
+            return None
+        found = rows[number * step : number * step + size]
         if self.filters_after_paging:
             found = [row for row in found if self.passes(row, since)]
         return found
 
-    def ordered(self) -> list:
+    def ordered(self, page: int = 1) -> list:
         oldest = datetime.min.replace(tzinfo=timezone.utc)
-        by_time = lambda row: (instant(row.get("updated_at")) or oldest, row["employeeId"])  # noqa: E731
-        if self.order == "updated_at":
-            return sorted(self.users, key=by_time)
-        if self.order == "-updated_at":
-            return sorted(self.users, key=by_time, reverse=True)
+        by_time = lambda row: instant(row.get("updated_at")) or oldest  # noqa: E731
+        by_id = lambda row: row["employeeId"]  # noqa: E731
+        if self.order in ("updated_at", "-updated_at"):
+            rows = sorted(self.users, key=by_id, reverse=self.unstable_ties and page % 2 == 0)
+            return sorted(rows, key=by_time, reverse=self.order == "-updated_at")
         if self.order == "id":
-            return sorted(self.users, key=lambda row: row["employeeId"])
+            return sorted(self.users, key=by_id)
         if self.order == "shuffled":
             salt = len(self.requests)
             shuffle = lambda row: hashlib.md5(f"{salt} {row['employeeId']}".encode()).digest()  # noqa: E731
@@ -164,13 +223,42 @@ class FakeAwardco:
         assert self.order == "storage", self.order
         return list(self.users)
 
-    def passes(self, row: dict, since) -> bool:
-        if since is None:
-            return True
+    def passes(self, row: dict, since: str) -> bool:
+        """Whether a user passes the filter, as a database would decide by what it has stored."""
         changed_at = instant(row.get("updated_at"))
         if changed_at is None:
             return self.keeps_nulls
+        changed_at, since = self.comparable(changed_at), self.comparable(instant(since))
         return changed_at > since if self.strict else changed_at >= since
+
+    def comparable(self, moment: datetime):
+        if self.zone is not None:
+            if moment.tzinfo is not None:
+                moment = moment.astimezone(self.zone)
+            moment = moment.replace(tzinfo=timezone.utc)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return moment.date() if self.dates_only else moment
+
+    def written(self, row: dict, number: int) -> dict:
+        """A user as the API writes it."""
+        row = dict(row)
+        if self.signed:
+            row["photo"] = f"https://cdn.example.com/{row['employeeId']}?signature={number}"
+        moment = instant(row.get("updated_at"))
+        if moment is not None and (self.zone or self.dates_only or self.mixed):
+            row["updated_at"] = self.notation(moment, row["employeeId"])
+        return row
+
+    def notation(self, moment: datetime, employee_id: str) -> str:
+        local = moment.astimezone(self.zone or timezone.utc)
+        if self.dates_only:
+            return local.date().isoformat()
+        if not self.mixed:
+            return local.replace(tzinfo=None).isoformat(sep=" ")
+        elsewhere = moment.astimezone(timezone(timedelta(hours=-7)))
+        styles = [text(moment), elsewhere.isoformat(), local.replace(tzinfo=None).isoformat()]
+        styles.append(moment.isoformat(sep=" ", timespec="milliseconds"))
+        return styles[sum(map(ord, employee_id)) % len(styles)]
 
     # -- serving
 
@@ -214,10 +302,11 @@ class _Handler(BaseHTTPRequestHandler):
         api = self.server.api
         address = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
-        page = int(query.get("page", 1))
+        page, per_page = int(query.get("page", 1)), int(query.get("per_page", 0))
         with api.lock:
             api.clock = api.clock and api.clock + api.tick
             api.requests.append((page, query.get(api.filter_param)))
+            api.sizes.append(per_page)
             api.headers.append(dict(self.headers))
             hook = api.before_page.pop(page, None)
             if hook:
@@ -229,41 +318,75 @@ class _Handler(BaseHTTPRequestHandler):
                 fault.times -= 1
             else:
                 api.dates.append(api.clock)
-            body = self.answer(api, address.path, query, page)
-        if api.latency:
-            time.sleep(api.latency)
+            answer = self.answer_cached(api, address.path, query, page)
+        time.sleep(api.latency or api.latency_of(per_page))
+        if fault and fault.gate:
+            fault.gate.wait(0.5)
+            with api.lock:
+                fault.hook(api)
+                answer = self.answer(api, address.path, query, page)
         if fault:
-            return self.fail(fault, body)
-        self.reply(*body)
+            return self.fail(fault, answer)
+        self.reply(*answer)
 
     def answer(self, api, path: str, query: dict, page: int) -> tuple:
         if self.headers.get("apiKey") != api.key:
             return 401, {}, json.dumps({"success": False, "message": "Unauthorized"}).encode()
         if path != "/api/users":
             return 404, {}, json.dumps({"message": "Not found"}).encode()
-        since = instant(query[api.filter_param]) if query.get(api.filter_param) else None
-        found = api.page(page, int(query["per_page"]), since)
-        return 200, {}, json.dumps({"success": True, "users": found}).encode()
+        per_page, since = int(query["per_page"]), query.get(api.filter_param) or None
+        if not api.accepts(per_page):
+            return api.size_refusal, {}, json.dumps({"message": "Invalid per_page"}).encode()
+        found = api.page(page, per_page, since)
+        if found is None:
+            return self.nobody(api, page)
+        number = len(api.requests)
+        body = {"success": True, "users": [api.written(row, number) for row in found]}
+        return 200, {}, json.dumps(self.with_total(api, body, since)).encode()
+
+    def answer_cached(self, api, path: str, query: dict, page: int) -> tuple:
+        until, answer = api.cached.get(self.path, (None, None))
+        if answer is None or api.clock >= until:
+            answer = self.answer(api, path, query, page)
+            if api.cache:
+                api.cached[self.path] = api.clock + timedelta(seconds=api.cache), answer
+        return answer
+
+    def nobody(self, api, page: int) -> tuple:
+        """What comes past the end, and on page 1 of an API that writes nobody as null or 204."""
+        is_refused = PAST_END[api.past_end][0] >= 400 or api.past_end == "success: false"
+        if page == api.first_page and is_refused:
+            return self.nobody_as("[]")  # as Django REST does
+        return self.nobody_as(api.past_end)
+
+    def nobody_as(self, past_end: str) -> tuple:
+        status, body = PAST_END[past_end]
+        return status, {}, b"" if body is None else json.dumps(body).encode()
+
+    def with_total(self, api, body: dict, since) -> dict:
+        if api.total:
+            rows = [row for row in api.users if since is None or api.passes(row, since)]
+            *outer, name = api.total.split(".")
+            level = body.setdefault(outer[0], {}) if outer else body
+            level.update({name: len(rows) + api.unlisted, "totalPages": 99_999, "page": 1})
+        return body
 
     def reply(self, status: int, headers: dict, body: bytes):
         """Everything in one write: small ones would meet Nagle's delay."""
         lines = [f"HTTP/1.1 {status} -", f"Content-Length: {len(body)}"]
-        clock = self.server.api.clock
+        clock = self.server.api.date or self.server.api.clock
         if clock is not None:
             lines.append(f"Date: {format_datetime(clock, usegmt=True)}")
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
     def fail(self, fault: Fault, answer: tuple):
-        if fault.gate:
-            fault.gate.wait(10)
         getattr(self, f"fail_{fault.kind or 'status'}")(fault, answer)
 
     def fail_status(self, fault, answer):
         self.reply(fault.status, fault.headers, fault.body)
 
     def fail_late(self, fault, answer):
-        """No fault but the gate's delay."""
         self.reply(*answer)
 
     def fail_reset(self, fault, answer):
