@@ -111,6 +111,20 @@ def test_connector_py_runs_by_itself_in_mock_mode(tmp_path):
     assert {name: contents(project).get(name) for name in before} == before
 
 
+# --- pytest, without make ------------------------------------------------------------------------
+
+
+def test_nothing_follows_the_summary_of_pytest(tmp_path):
+    """The SDK's memory tracker would: with a line for each sync, as the process exits."""
+    project = clean_copy(tmp_path)
+    (project / "tests" / "test_one.py").write_text(
+        "def test_one(project):\n    assert not project.sync(use_mock='true').failed\n"
+    )
+    ended = run(project, sys.executable, "-m", "pytest", "-q", "tests/test_one.py")
+    assert ended.status == 0, ended.output
+    assert ended.output.splitlines()[-1].startswith("1 passed in ")
+
+
 # --- make, without what it needs -----------------------------------------------------------------
 
 
