@@ -23,7 +23,7 @@ def clean_copy(folder: Path) -> Path:
 
 def run(project: Path, *command, **environment) -> Run:
     """Run a command in the quiet home of conftest.py, without what this run of the tests set."""
-    own = ("FIVETRAN_", "MAKE", "MFLAGS", "PYTEST_")
+    own = ("COLUMNS", "FIVETRAN_", "MAKE", "MFLAGS", "PYENV_", "PYTEST_", "PYTHON", "VENV")
     variables = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     done = subprocess.run(
         [str(part) for part in command],
@@ -80,12 +80,31 @@ def test_mock_mode_changes_no_file_of_the_project(mock_mode):
     assert set(mock_mode.after) - set(mock_mode.before) == RUNS
 
 
+@pytest.mark.parametrize("columns", [None, "80", "120", "200"], ids="a pipe,80,120,200".split(","))
+def test_the_rows_that_landed_fit_the_terminal(mock_mode, columns):
+    """In 80 columns, what is wider than that wraps into rubble."""
+    width = {"COLUMNS": columns} if columns else {}
+    shown = run(mock_mode.project, sys.executable, "tests/tools/show_rows.py", **width)
+    assert shown.status == 0, shown.output
+    assert max(map(len, shown.output.splitlines())) <= int(columns or 80)
+    assert "…" not in shown.output
+    for name in ("employee_id", "last_name", "balance", "updated_at"):
+        assert name in shown.output
+    assert ("@example.com" in shown.output) == (columns in ("120", "200"))
+
+
 def test_the_rows_that_landed_are_shown_with_their_counts(mock_mode):
     shown = run(mock_mode.project, sys.executable, "tests/tools/show_rows.py")
-    assert shown.status == 0, shown.output
-    assert "employee_id" in shown.output and "@example" in shown.output
+    assert "│ 00137       │ Uma        │ Fjord     │" in shown.output
     assert re.search(r"│ +users +│", shown.output) and re.search(r"│ +250 +│", shown.output)
     assert set(contents(mock_mode.project)) - set(mock_mode.before) == RUNS
+
+
+def test_rows_before_the_first_run_are_asked_for_in_a_line(tmp_path):
+    shown = run(clean_copy(tmp_path), sys.executable, "tests/tools/show_rows.py")
+    assert shown.status == 1
+    assert shown.output.endswith("warehouse.db is missing: run fivetran debug first.\n")
+    assert len(shown.output.splitlines()) == 1
 
 
 # --- Without the command line, and without a key -------------------------------------------------
