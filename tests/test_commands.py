@@ -144,24 +144,49 @@ def test_nothing_follows_the_summary_of_pytest(tmp_path):
     assert ended.output.splitlines()[-1].startswith("1 passed in ")
 
 
-# --- make, without what it needs -----------------------------------------------------------------
+# --- make's virtual environment ------------------------------------------------------------------
 
 
-def pretend_python(folder: Path, pretence: str) -> Path:
-    """A python3 that runs code given with -c after a pretence, and nothing else."""
-    python = folder / "python3"
-    python.write_text(
-        "#!/bin/sh\n"
+def write_script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+SET_UP = ["Makefile", "tests/requirements.txt", "tests/tools/set_up.sh"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A project folder that holds what sets it up."""
+    folder = tmp_path / "a project"
+    for name in SET_UP:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / name, folder / name)
+    return folder
+
+
+def pretend_python(path: Path, pretence: str) -> Path:
+    """A Python that runs code given with -c after a pretence, and nothing else."""
+    return write_script(
+        path,
         f"""[ "$1" = -c ] && exec "{sys.executable}" -c '{pretence}; exec(sys.argv[2])' "$@"\n"""
-        f"""echo ran > "{folder}/ran"\n"""
+        f'echo ran > "{path.parent}/ran"',
     )
-    python.chmod(0o755)
-    return python
 
 
 OLD = 'import sys; sys.version_info = (3, 9, 18, "final", 0)'
 NO_VENV = 'import sys; sys.modules["venv"] = None'
 NO_ENSUREPIP = 'import sys; sys.modules["ensurepip"] = None'  # as on Debian, without python3-venv
+
+
+def refusal(folder: Path, command: str, *arguments) -> str:
+    """The one line in which make says why it does nothing."""
+    ended = run(folder, "make", command, *arguments)
+    assert ended.status != 0
+    (line,) = [line for line in ended.output.splitlines() if not line.startswith("make:")]
+    return line
 
 
 @pytest.mark.parametrize("command", ["run", "test"])
@@ -175,25 +200,120 @@ NO_ENSUREPIP = 'import sys; sys.modules["ensurepip"] = None'  # as on Debian, wi
     ],
     ids=["no python3", "python3 too old", "python3 without venv", "python3 without ensurepip"],
 )
-def test_make_says_in_a_line_what_is_missing(tmp_path, command, pretence, missing):
-    python = pretend_python(tmp_path, pretence) if pretence else tmp_path / "python3"
-    venv = tmp_path / "venv"
-    for name in ("Makefile", "tests/requirements.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(PROJECT / name, tmp_path / name)
-    ended = run(tmp_path, "make", command, f"PYTHON={python}", f"VENV={venv}")
-    assert ended.status != 0
-    (line,) = [line for line in ended.output.splitlines() if not line.startswith("make:")]
-    assert line.startswith(f"{python} {missing}")
-    assert not venv.exists() and not (tmp_path / "ran").exists()
+def test_make_says_in_a_line_what_is_missing(folder, command, pretence, missing):
+    python = folder / "python3"
+    if pretence:
+        pretend_python(python, pretence)
+    assert refusal(folder, command, f"PYTHON={python}").startswith(f"{python} {missing}")
+    assert not (folder / ".venv").exists() and not (folder / "ran").exists()
+
+
+def test_a_python_that_its_version_manager_does_not_run_is_not_called_old(folder):
+    """pyenv has a python3.13 on PATH as soon as that version is installed, activated or not."""
+    said = "pyenv: python3.13: command not found\n\nIt exists in these versions:\n  3.13.0"
+    python = write_script(folder / "python3.13", f"echo '{said}' >&2\nexit 127")
+    line = refusal(folder, "run", f"PYTHON={python}")
+    assert line.startswith(f"{python} does not run (pyenv: python3.13: command not found)")
+
+
+def test_a_folder_that_is_no_virtual_environment_is_not_cleared(folder, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").touch()
+    line = refusal(folder, "run", f"PYTHON={sys.executable}", f"VENV={mine}")
+    assert line.startswith(f"{mine} is not a virtual environment")
+    assert [path.name for path in mine.iterdir()] == ["thesis.tex"]
+
+
+class Maker:
+    """make set-up, with Pythons that only note when they make a virtual environment."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.made = folder / "made"
+        self.python = self.add_python("python3", "3.12.1")
+        self.path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
+
+    def add_python(self, name: str, version: str) -> Path:
+        """Its virtual environments hold a Python that tells its version, and installs nothing."""
+        return write_script(
+            self.folder / "bin" / name,
+            'if [ "$1" = -c ]; then case "$2" in *base_prefix*) echo '
+            f'"{version}";; esac; exit; fi\n'
+            f'[ "$1" != -V ] || exec echo "Python {version}"\n'
+            '[ "$2" = venv ] || exit 0\n'
+            f'echo "$4 with {version}" >>"{self.made}"\n'
+            'mkdir -p "$4/bin" && touch "$4/pyvenv.cfg" && cp "$0" "$4/bin/python"',
+        )
+
+    def __call__(self, *arguments) -> list:
+        """The virtual environments that it made."""
+        self.made.write_text("")
+        ended = run(self.folder, "make", "set-up", *arguments, PATH=self.path)
+        assert ended.status == 0, ended.output
+        return self.made.read_text().splitlines()
+
+
+@pytest.fixture
+def make(folder):
+    return Maker(folder)
+
+
+def test_the_environment_is_made_once(make):
+    assert make() == [".venv with 3.12.1"]
+    assert make() == [] and make(f"PYTHON={make.python}") == []
+
+
+def test_another_python_makes_the_environment_anew(make):
+    """It was ignored once there was an environment."""
+    other = make.add_python("python3.13", "3.13.0")
+    assert make() == [".venv with 3.12.1"]
+    assert make(f"PYTHON={other}") == [".venv with 3.13.0"]
+    assert make() == [], "without a word about Python, any will do"
+
+
+def test_other_requirements_make_the_environment_anew(make):
+    make()
+    with (make.folder / "tests" / "requirements.txt").open("a") as requirements:
+        requirements.write("another==1.0\n")
+    assert make() == [".venv with 3.12.1"] and make() == []
+
+
+def test_an_environment_that_does_not_run_is_made_anew(make):
+    make()
+    (make.folder / ".venv" / "bin" / "python").unlink()
+    assert make() == [".venv with 3.12.1"]
+
+
+def test_a_set_up_that_was_cut_short_is_done_again(make):
+    make()
+    (make.folder / ".venv" / "installed").unlink()
+    assert make() == [".venv with 3.12.1"]
+
+
+def test_an_environment_that_was_moved_is_made_anew(make, tmp_path):
+    """The commands in an environment name their Python by its path."""
+    make()
+    shutil.copytree(make.folder / ".venv", tmp_path / "moved")
+    assert make(f"VENV={tmp_path / 'moved'}") == [f"{tmp_path / 'moved'} with 3.12.1"]
+
+
+@pytest.mark.parametrize("place", ["elsewhere", "{}/else where"], ids=["relative", "absolute"])
+def test_make_run_takes_an_environment_at_any_place(folder, tmp_path, place):
+    """One that is there already: what it runs are stand-ins that tell their place."""
+    venv = folder / place.format(tmp_path)
+    for name in ("python", "fivetran"):
+        write_script(venv / "bin" / name, f'echo "{name} $1 in $HOME"')
+    write_script(folder / "tests" / "tools" / "set_up.sh", "")
+    ended = run(folder, "make", "run", f"VENV={place.format(tmp_path)}")
+    assert ended.output.splitlines() == [
+        f"python tests/helpers/quiet_home.py in {venv}/home",
+        f"fivetran debug in {venv}/home",
+        f"python tests/tools/show_rows.py in {venv}/home",
+    ]
 
 
 # --- make test-all -------------------------------------------------------------------------------
-
-
-def write_script(path: Path, text: str):
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
 
 
 @pytest.fixture

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Make the virtual environment $VENV (.venv) with $PYTHON (python3), unless it is there already: made from
+# the same requirements and, where a Python is asked for, with that one.
+set -eu
+cd "$(dirname "$0")/../.."
+venv=${VENV:-.venv}
+python=${PYTHON:-python3}
+
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+
+made_from() {
+  (cd "$venv" && pwd -P) # an environment that was moved does not work
+  cat tests/requirements.txt
+}
+
+which_python() {
+  "$1" -c 'import sys; print(sys.base_prefix, sys.version)' 2>/dev/null
+}
+
+is_there() {
+  [ -e "$venv/installed" ] && [ "$(made_from)" = "$(cat "$venv/installed")" ] || return 1
+  made_with=$(which_python "$venv/bin/python") || return 1
+  [ -z "${PYTHON:-}" ] || [ "$(which_python "$python")" = "$made_with" ]
+}
+
+if is_there; then
+  exit
+fi
+
+command -v "$python" >/dev/null || fail "$python is missing: install Python 3.10 or newer."
+# pyenv, for one, puts a python3.X on PATH that ends with an error while that version is not activated.
+said=$("$python" -c '' 2>&1) \
+  || fail "$python does not run ($(echo "$said" | head -n 1)): activate it, or name another: make PYTHON=/usr/bin/python3 ..."
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+  || fail "$python is too old: install Python 3.10 or newer, or name one: make PYTHON=python3.12 ..."
+"$python" -c 'import ensurepip, venv' 2>/dev/null \
+  || fail "$python has no venv: install it (on Debian and Ubuntu: apt install python3-venv)."
+# What stands in this folder will be deleted.
+[ ! -e "$venv" ] || [ -e "$venv/pyvenv.cfg" ] \
+  || fail "$venv is not a virtual environment: remove it, or name another place: make VENV=..."
+
+echo "Setting up $venv with $("$python" -V), once: this takes about a minute."
+"$python" -m venv --clear "$venv"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check -r tests/requirements.txt
+made_from >"$venv/installed"
