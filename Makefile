@@ -10,7 +10,7 @@ VENV ?= .venv
 
 # What `. .venv/bin/activate` and `fivetran debug` do, with a home folder in which fivetran looks for no news.
 run: set-up
-	@venv=$$(cd "$(VENV)" && pwd) && PATH="$(CURDIR)/tests/tools/bin:$$venv/bin:$$PATH" && HOME="$$venv/home" && export PATH HOME \
+	@venv=$$(cd "$(VENV)" && pwd) && PATH="$$venv/bin:$$PATH" && HOME="$$venv/home" && export PATH HOME \
 	  && python tests/helpers/quiet_home.py "$$HOME" \
 	  && fivetran debug --configuration mock_data/configuration.json \
 	  && python tests/tools/show_rows.py

@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
-from fivetran_api import PROJECT, Run, _not_of_the_project, contents, run_fivetran
+from fivetran_api import PROJECT, VENV_BIN, Run, _not_of_the_project, contents, run_fivetran
 from harness import Project
+from quiet_home import make_quiet_home
 
 MOCK = "mock_data/configuration.json"
 ALARMING = re.compile(r"\b(WARNING|ERROR|SEVERE|CRITICAL|Error|Traceback)\b")
@@ -128,6 +130,51 @@ def test_connector_py_runs_by_itself_in_mock_mode(tmp_path):
     assert ended.status == 0, ended.output
     assert "Synced 250 users" in ended.output
     assert {name: contents(project).get(name) for name in before} == before
+
+
+# --- fivetran debug, where the package index cannot be reached -----------------------------------
+
+
+def without_network(folder: Path) -> dict:
+    """The environment of an activated .venv with the real pipreqs, and no way off this machine."""
+    nowhere = "http://127.0.0.1:9"
+    return {
+        "HOME": str(make_quiet_home(folder)),
+        "PATH": os.pathsep.join([str(VENV_BIN), os.defpath]),
+        "PYTHONPATH": str(folder),
+        "HTTP_PROXY": nowhere,
+        "HTTPS_PROXY": nowhere,
+    }
+
+
+def test_fivetran_debug_does_not_look_for_requests_online(tmp_path):
+    """Plain, as typed in an environment of `make`: without its line in requests' list of names,
+    it waits for 13 seconds and prints a traceback."""
+    installed = Path(distribution("requests").locate_file("."))
+    (found,) = installed.glob("requests-*.dist-info")
+    copy = Path(shutil.copytree(found, tmp_path / found.name))
+    (copy / "top_level.txt").write_text("requests\n")  # as pip left it
+    environment = without_network(tmp_path)
+    for _ in "12":  # the second time it changes nothing
+        run(
+            tmp_path,
+            sys.executable,
+            PROJECT / "tests" / "tools" / "quiet_pipreqs.py",
+            **environment,
+        )
+        assert (copy / "top_level.txt").read_text() == "requests\nRequests\n"
+    project = clean_copy(tmp_path)
+    found = run(project, "pipreqs", "--print", "--ignore", "tests", ".", **environment)
+    assert found.status == 0 and "requests==" in found.output
+    ended = run(project, "fivetran", "debug", "--configuration", MOCK, **environment)
+    assert ended.status == 0 and "Synced 250 users" in ended.output
+    assert [line for line in ended.output.splitlines() if ALARMING.search(line)] == []
+
+
+def test_the_line_about_requests_is_still_needed():
+    """Where pipreqs no longer calls it Requests, quiet_pipreqs.py can go."""
+    mapping = Path(distribution("pipreqs-fivetran").locate_file("pipreqs")) / "mapping"
+    assert "requests:Requests" in mapping.read_text().splitlines()
 
 
 # --- pytest, without make ------------------------------------------------------------------------

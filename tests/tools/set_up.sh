@@ -45,4 +45,5 @@ said=$("$python" -c '' 2>&1) \
 echo "Setting up $venv with $("$python" -V), once: this takes about a minute."
 "$python" -m venv --clear "$venv"
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check -r tests/requirements.txt
+"$venv/bin/python" tests/tools/quiet_pipreqs.py
 made_from >"$venv/installed"
