@@ -412,6 +412,12 @@ def test_make_test_all_gives_each_python_a_venv_of_its_own(machine):
     ]
 
 
+def test_make_test_all_finds_the_versions_of_pyenv_where_it_keeps_them(machine):
+    (machine / ".pyenv").rename(machine / "our pyenv")
+    ended = run_all(machine, PYENV_ROOT=str(machine / "our pyenv"))
+    assert "Python 3.12 passed\n" in ended.output
+
+
 def test_make_test_all_fails_where_one_python_fails_and_runs_the_others(machine):
     ended = run_all(machine, FAILING="*3.10*")
     assert ended.status == 1
