@@ -13,6 +13,12 @@ from quiet_home import make_quiet_home
 
 TESTS = Path(__file__).parent
 
+# These start shell scripts, make, a terminal, or the command line with a stand-in that is one.
+if sys.platform == "win32":
+    collect_ignore = [
+        f"test_{name}.py" for name in ("commands", "deploy", "package", "setup_form", "workflows")
+    ]
+
 # The suite tries the same examples each time; the tests marked slow try new ones.
 settings.register_profile("suite", derandomize=True)
 settings.load_profile("suite")
