@@ -1,22 +1,23 @@
-"""How fast the connector is, beside the SDK alone and beside reading one page after the other.
+"""How fast the connector is, beside the SDK alone and beside a plain reader of pages.
 
-`make bench` runs it, best on a machine with nothing else to do; `--quick` gives a rough answer in
-two minutes. It measures whole syncs through the SDK's `debug()` into DuckDB, each in a process, a
-home and a project folder of its own, in alternating rounds, and subtracts the SDK's start:
+`make bench` runs it, best on a machine with nothing else to do; `--quick` gives a rough answer. It
+measures whole syncs through the SDK's `debug()` into DuckDB, each in a process, a home and a
+project folder of its own, in alternating rounds, and subtracts the SDK's start:
 
-- connector: this connector, against an API on loopback that answers after so many milliseconds;
-- serial: the same, asking for a page only once the one before it is written;
-- floor: the same rows from memory, with a checkpoint after each 100: what the SDK itself costs.
+- connector: this connector, against an API on loopback that answers after so many milliseconds and
+  gives at most 1,000 users a page, or at most 100;
+- floor: the same rows made in memory, with a checkpoint after each page: what the SDK costs;
+- serial: asks for 100 users, writes them, and only then asks for the next 100.
 
-Whether the time a row grows with the number of users is judged by the fastest stretches of a sync:
-a machine's other work slows some of them down, and growth would all.
+Two syncs are compared within a round, and the median of the rounds counts. Whether the time a row
+grows with the number of users is judged by the fastest stretches of a sync: a machine's other work
+slows some of them down, and growth would all.
 
 The exit code is 1 where a target is missed.
 """
 
 import argparse
 import json
-import math
 import os
 import re
 import resource
@@ -30,9 +31,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import formatdate
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 from urllib.request import urlopen
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
@@ -41,8 +43,8 @@ from quiet_home import make_quiet_home  # noqa: E402
 
 TOOLS = Path(__file__).resolve().parent
 PROJECT = TOOLS.parents[1]
-PAGE_SIZE = 100  # the connector's
-STRETCH = 20  # pages
+LARGE, SMALL = 1_000, 100  # users a page
+STRETCH = 2  # large pages
 START = datetime(2020, 1, 1, tzinfo=timezone.utc)
 COLUMNS = {
     "employeeId": "STRING",
@@ -57,22 +59,83 @@ COLUMNS = {
 MEGABYTE = 1 << 20
 
 
+class Sync(NamedTuple):
+    """What is measured: who reads how many users, in pages of how many at most."""
+
+    kind: str
+    users: int
+    pages: int = LARGE
+    latency: int = 0  # milliseconds a request
+
+    def __str__(self) -> str:
+        return f"{self.users:,} users, pages of {self.pages:,}, {self.latency} ms"
+
+
+class Comparison(NamedTuple):
+    """The rows/s of the first must be at least so many times those of the second."""
+
+    sync: Sync
+    other: Sync
+    least: float
+
+
 @dataclass
 class Plan:
-    """How often and how much to measure: users by the milliseconds that a request takes."""
+    """What to measure, how often, and how long that takes on 2 cores with nothing else to do."""
 
+    duration: str
     rounds: int
-    speeds: dict
-    few: int
-    many: int
+    fast: list  # comparisons, in every round
+    slow_rounds: int
+    slow: list  # comparisons, in the first rounds only: each sync takes up to 40 seconds
+    many: int  # users, to see what grows with their number
 
 
-FULL = Plan(rounds=3, speeds={0: 20_000, 50: 20_000, 300: 10_000}, few=2_000, many=200_000)
-QUICK = Plan(rounds=1, speeds={0: 5_000, 50: 5_000, 300: 10_000}, few=2_000, many=20_000)
+def against_floor(users: int, pages: int, latency: int, least: float) -> Comparison:
+    return Comparison(Sync("connector", users, pages, latency), Sync("floor", users, pages), least)
+
+
+def against_serial(users: int, pages: int, latency: int, least: float) -> Comparison:
+    serial = Sync("serial", users, SMALL, latency)
+    return Comparison(Sync("connector", users, pages, latency), serial, least)
+
+
+FULL = Plan(
+    duration="7 minutes",
+    rounds=5,
+    fast=[
+        against_floor(20_000, LARGE, 0, least=0.85),
+        against_floor(20_000, LARGE, 50, least=0.8),
+        against_floor(10_000, SMALL, 0, least=0.9),
+    ],
+    slow_rounds=2,
+    slow=[
+        against_serial(10_000, LARGE, 300, least=8),
+        against_serial(10_000, SMALL, 300, least=1),
+    ],
+    many=200_000,
+)
+QUICK = Plan(
+    duration="90 seconds",
+    rounds=1,
+    fast=[
+        against_floor(10_000, LARGE, 0, least=0.85),
+        against_floor(10_000, LARGE, 50, least=0.8),
+        against_floor(3_000, SMALL, 0, least=0.9),
+    ],
+    slow_rounds=1,
+    slow=[
+        against_serial(10_000, LARGE, 300, least=8),
+        against_serial(2_000, SMALL, 300, least=1),
+    ],
+    many=20_000,
+)
+FEW = 2_000  # users, for the memory of a small sync
+NOTHING_NEW = Sync("incremental", FEW)
 
 
 def row(number: int) -> dict:
-    """A user as the connector hands it to the SDK."""
+    """A user as a connector hands it to the SDK."""
     return {
         "employeeId": f"E{number:06d}",
         "firstName": f"First{number}",
@@ -89,23 +152,18 @@ def row(number: int) -> dict:
 
 
 def serve(users: int):
-    """Serve pages of users that are serialised beforehand, until this process is ended.
+    """Serve users that are serialised beforehand, until this process is ended.
 
-    The path's first two parts are the milliseconds before an answer and how many users there are.
-    With a filter there is one, since an inclusive filter finds the newest again.
+    The path's first three parts are the milliseconds before an answer, how many users there are,
+    and the largest page. With a filter there is one user, since an inclusive filter finds the
+    newest again.
     """
-    pages = [body(range(n, n + PAGE_SIZE)) for n in range(0, users, PAGE_SIZE)]
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Connection) as server:
         server.daemon_threads = True
-        server.pages, server.newest, server.nobody = pages, body(range(1)), body([])
+        server.users = [json.dumps(row(number), default=text).encode() for number in range(users)]
         server.requests = 0
         print(server.server_address[1], flush=True)
         server.serve_forever()
-
-
-def body(numbers) -> bytes:
-    users = [row(number) for number in numbers]
-    return json.dumps({"success": True, "users": users}, default=text).encode()
 
 
 def text(instant: datetime) -> str:
@@ -114,7 +172,9 @@ def text(instant: datetime) -> str:
 
 class Connection(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
-    target = re.compile(rb"GET /(\d+)/(\d+)/api/users\?page=(\d+)&per_page=100(&updated_since=)?")
+    target = re.compile(
+        rb"GET /(\d+)/(\d+)/(\d+)/api/users\?page=(\d+)&per_page=(\d+)(&updated_since=)?"
+    )
 
     def handle(self):
         while line := self.rfile.readline():
@@ -125,18 +185,16 @@ class Connection(socketserver.StreamRequestHandler):
     def answer(self, line: bytes) -> bytes:
         if line.startswith(b"GET /requests "):
             return head(body := str(self.server.requests).encode()) + body
-        latency, users, page, filtered = self.target.match(line).groups()
+        *numbers, filtered = self.target.match(line).groups()
+        latency, users, largest, page, per_page = map(int, numbers)
         self.server.requests += 1
-        time.sleep(int(latency) / 1000)
-        body = self.page(int(users), int(page), filtered)
+        time.sleep(latency / 1000)
+        body = self.page(1 if filtered else users, page, min(per_page, largest))
         return head(body) + body
 
-    def page(self, users: int, page: int, filtered: bool) -> bytes:
-        if filtered and page == 1:
-            return self.server.newest
-        if filtered or page * PAGE_SIZE > users:
-            return self.server.nobody
-        return self.server.pages[page - 1]
+    def page(self, users: int, page: int, size: int) -> bytes:
+        found = self.server.users[(page - 1) * size : min(page * size, users)]
+        return b'{"success": true, "users": [%s]}' % b", ".join(found)
 
 
 def head(body: bytes) -> bytes:
@@ -145,9 +203,9 @@ def head(body: bytes) -> bytes:
 
 
 @contextmanager
-def api():
+def api(users: int):
     """Start the API and give its address."""
-    command = [sys.executable, __file__, "--serve", str(FULL.many)]
+    command = [sys.executable, __file__, "--serve", str(users)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield f"http://127.0.0.1:{int(process.stdout.readline())}"
@@ -158,25 +216,21 @@ def api():
 # --- One sync, in a process of its own ----------------------------------------------------------
 
 
-def measure(kind: str, users: int, url: str, result: Path):
+def measure(sync: Sync, url: str, result: Path):
     """Run one sync, the only one of this process, and write what it took to `result`."""
-    began = time.perf_counter()
-    if kind == "floor":
-        connector = floor(users)
-    else:
-        connector = the_connector(serial=kind == "serial")
-    state = {"last_sync_time": text(START)} if kind == "incremental" else {}
+    connector = CONNECTORS[sync.kind](sync)
+    state = {"last_sync_time": text(START)} if sync == NOTHING_NEW else {}
     configuration = {"api_key": "a-key", "base_url": url}
     checkpoints = times_of_checkpoints()
-    called = time.perf_counter()
+    began = time.perf_counter()
     connector.debug(str(result.parent), configuration, state)
-    ended = time.perf_counter()
+    seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    if kind != "incremental":
-        assert rows_in(result.parent / "files" / "warehouse.db") == users
-    found = {"sync": ended - called, "process": ended - began, "peak": peak}
-    found["stretches"] = [end - begin for begin, end in pairwise(checkpoints[::STRETCH])]
-    result.write_text(json.dumps(found))
+    if sync != NOTHING_NEW:
+        assert rows_in(result.parent / "files" / "warehouse.db") == sync.users
+    pages = checkpoints[: sync.users // sync.pages]  # without a last one that follows no page
+    stretches = [end - begin for begin, end in pairwise(pages[::STRETCH])]
+    result.write_text(json.dumps({"seconds": seconds, "peak": peak, "stretches": stretches}))
 
 
 def times_of_checkpoints() -> list:
@@ -193,35 +247,62 @@ def times_of_checkpoints() -> list:
     return times
 
 
-def the_connector(serial: bool):
+def the_connector(sync: Sync):
     sys.path.insert(0, str(PROJECT))
     import connector
 
-    if serial:
-        open_api = connector._open_api
-
-        def open_calm_api(*args):
-            api = open_api(*args)
-            api.calm_until = math.inf
-            return api
-
-        connector._open_api = open_calm_api
     return connector.connector
 
 
-def floor(users: int):
-    from fivetran_connector_sdk import Connector, Operations
+def floor(sync: Sync):
+    from fivetran_connector_sdk import Operations
 
     def update(configuration: dict, state: dict):
-        for number in range(users):
+        for number in range(sync.users):
             Operations.upsert("USER", row(number))
-            if number % PAGE_SIZE == PAGE_SIZE - 1:
+            if (number + 1) % sync.pages == 0:
                 Operations.checkpoint({"last_sync_time": text(START + timedelta(minutes=number))})
+
+    return plain_connector(update)
+
+
+def serial_reader(sync: Sync):
+    import requests
+    from fivetran_connector_sdk import Operations
+
+    def update(configuration: dict, state: dict):
+        url = f"{configuration['base_url']}/api/users"
+        with requests.Session() as session:
+            session.headers["apiKey"] = configuration["api_key"]
+            for page in count(1):
+                params = {"page": page, "per_page": SMALL}
+                users = session.get(url, params=params, timeout=60).json()["users"]
+                if not users:
+                    return
+                for user in users:
+                    for name in ("updated_at", "created_at"):
+                        user[name] = datetime.fromisoformat(user[name].replace("Z", "+00:00"))
+                    Operations.upsert("USER", user)
+                Operations.checkpoint({"page": page + 1})
+
+    return plain_connector(update)
+
+
+def plain_connector(update):
+    from fivetran_connector_sdk import Connector
 
     def schema(configuration: dict) -> list:
         return [{"table": "USER", "primary_key": ["employeeId"], "columns": COLUMNS}]
 
     return Connector(update=update, schema=schema)
+
+
+CONNECTORS = {
+    "connector": the_connector,
+    "incremental": the_connector,
+    "floor": floor,
+    "serial": serial_reader,
+}
 
 
 def rows_in(warehouse: Path) -> int:
@@ -231,8 +312,8 @@ def rows_in(warehouse: Path) -> int:
         return found.execute('SELECT count(*) FROM tester."user"').fetchone()[0]
 
 
-def run(kind: str, users: int, url: str = "", latency: int = 0) -> dict:
-    """Measure one sync: its seconds, those with the imports, and the bytes at its peak."""
+def run(sync: Sync, url: str) -> dict:
+    """Measure one sync: its seconds, its peak in bytes, and the seconds of its stretches."""
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as project:
         make_quiet_home(Path(home))
         (Path(project) / "connector.py").touch()  # or the SDK's dependency check goes online
@@ -240,8 +321,8 @@ def run(kind: str, users: int, url: str = "", latency: int = 0) -> dict:
         path = [str(TOOLS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
         quiet = {"HOME": home, "USERPROFILE": home, "FIVETRAN_DEPLOYMENT_MODEL": "local_debug"}
         environment = {**os.environ, **quiet, "PATH": os.pathsep.join(path)}
-        what = [kind, str(users), f"{url}/{latency}/{users}", str(result)]
-        command = [sys.executable, __file__, "--measure", *what]
+        base_url = f"{url}/{sync.latency}/{sync.users}/{sync.pages}"
+        command = [sys.executable, __file__, "--measure", json.dumps(sync), base_url, str(result)]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
         return json.loads(result.read_text())
 
@@ -250,121 +331,120 @@ def run(kind: str, users: int, url: str = "", latency: int = 0) -> dict:
 
 
 class Runs:
-    """The measurements: of each kind, number of users and latency one a round."""
+    """What was measured of each sync, once a round."""
 
     def __init__(self, url: str):
         self.url = url
         self.found = defaultdict(list)
-        self.requests = []  # of each incremental sync
 
-    def add(self, kind: str, users: int, latency: int = 0):
+    def add(self, sync: Sync):
         before = self.requests_made()
-        found = run(kind, users, self.url, latency)
-        self.found[kind, users, latency].append(found)
-        if kind == "incremental":
-            self.requests.append(self.requests_made() - before)
+        found = run(sync, self.url)
+        found["requests"] = self.requests_made() - before
+        self.found[sync].append(found)
         print(
-            f"  {kind:<11} {users:>7,} users {latency:>3} ms {found['sync']:>6.1f} s", flush=True
+            f"  {sync.kind:<11} {str(sync):<39} {found['seconds']:>6.2f} s"
+            f" {found['requests']:>4} requests",
+            flush=True,
         )
 
     def requests_made(self) -> int:
         with urlopen(f"{self.url}/requests", timeout=10) as answer:
             return int(answer.read())
 
-    def seconds(self, kind: str, users: int, latency: int = 0) -> list:
+    def values(self, sync: Sync, what: str) -> list:
+        return [found[what] for found in self.found[sync]]
+
+    def seconds(self, sync: Sync) -> list:
         """Of each round, without the SDK's start."""
-        start = self.median("floor" if kind == "floor" else "connector", 0, "sync")
-        return [found["sync"] - start for found in self.found[kind, users, latency]]
+        start = median(self.values(Sync(sync.kind, 0), "seconds"))
+        return [seconds - start for seconds in self.values(sync, "seconds")]
 
-    def median(self, kind: str, users: int, what: str) -> float:
-        return median(found[what] for found in self.found[kind, users, 0])
+    def rate(self, sync: Sync) -> float:
+        """Rows a second."""
+        return sync.users / median(self.seconds(sync))
 
-    def rate(self, kind: str, users: int, latency: int) -> float:
-        return users / median(self.seconds(kind, users, latency))
+    def ratios(self, sync: Sync, other: Sync) -> list:
+        """The rows/s of the one as a multiple of the other's in the same round."""
+        pairs = zip(self.seconds(sync), self.seconds(other), strict=True)
+        return [others / own for own, others in pairs]
 
-    def ratio(self, kind: str, users: int, latency: int) -> float:
-        """The connector's rows/s as a multiple of the other's in the same round; the median."""
-        ours, theirs = (self.seconds(name, users, latency) for name in ("connector", kind))
-        return median(other / own for own, other in zip(ours, theirs, strict=True))
+    def peak(self, sync: Sync) -> float:
+        """Megabytes."""
+        return max(self.values(sync, "peak")) / MEGABYTE
 
-    def seconds_a_row(self, kind: str, users: int) -> float:
+    def microseconds_a_row(self, sync: Sync) -> float:
         """In the fastest stretch of the later half of a sync."""
-        syncs = [found["stretches"] for found in self.found[kind, users, 0]]
-        return min(min(found[len(found) // 2 :]) for found in syncs) / (STRETCH * PAGE_SIZE)
-
-    def growth(self, kind: str, few: int, many: int) -> float:
-        """Bytes that the larger sync takes more, at its peak."""
-        return self.median(kind, many, "peak") - self.median(kind, few, "peak")
+        stretches = self.values(sync, "stretches")
+        fastest = min(min(found[len(found) // 2 :]) for found in stretches)
+        return fastest * 1e6 / (STRETCH * sync.pages)
 
 
 def measure_all(plan: Plan, runs: Runs):
     for number in range(plan.rounds):
         print(f"Round {number + 1} of {plan.rounds}")
-        for kind, users in (("connector", 0), ("floor", 0), ("incremental", plan.few)):
-            runs.add(kind, users)
-        for latency, users in plan.speeds.items():
-            kinds = ["connector", "floor", "serial"]
-            for kind in kinds if number % 2 == 0 else reversed(kinds):
-                runs.add(kind, users, latency)
-        for kind in ("connector", "floor"):
-            runs.add(kind, plan.few)
+        for kind in ("connector", "floor", "serial"):
+            runs.add(Sync(kind, 0))
+        runs.add(NOTHING_NEW)
+        comparisons = plan.fast + (plan.slow if number < plan.slow_rounds else [])
+        syncs = dict.fromkeys(sync for one in comparisons for sync in (one.sync, one.other))
+        for sync in syncs if number % 2 == 0 else reversed(syncs):
+            runs.add(sync)
     print("Size")
-    for kind in ("connector", "floor"):
-        runs.add(kind, plan.many)
-
-
-def print_speeds(plan: Plan, runs: Runs):
-    print(f"\n{'rows/s':>20} connector     floor    serial   of the floor   of serial")
-    for latency, users in plan.speeds.items():
-        rates = [runs.rate(kind, users, latency) for kind in ("connector", "floor", "serial")]
-        columns = " ".join(f"{rate:>9,.0f}" for rate in rates)
-        against_floor, against_serial = (
-            runs.ratio(kind, users, latency) for kind in ("floor", "serial")
-        )
-        print(
-            f"{users:>6,} rows, {latency:>3} ms {columns} {against_floor:>14.0%} "
-            f"{against_serial:>10.2f}x"
-        )
-
-
-def print_sizes(plan: Plan, runs: Runs):
-    print(f"\n{'peak MB':>11} {plan.few:>9,} {plan.many:>9,} users   growth")
-    for kind in ("connector", "floor"):
-        few, many = (runs.median(kind, users, "peak") for users in (plan.few, plan.many))
-        grown = runs.growth(kind, plan.few, plan.many)
-        columns = " ".join(f"{peak / MEGABYTE:>9.0f}" for peak in (few, many))
-        print(f"{kind:>11} {columns} {grown / MEGABYTE:>14.0f}")
-    some = plan.speeds[0]
-    print(f"\n{'µs a row':>11} {some:>9,} {plan.many:>9,} users   growth")
-    for kind in ("connector", "floor"):
-        few, many = (runs.seconds_a_row(kind, users) for users in (some, plan.many))
-        print(f"{kind:>11} {few * 1e6:>9.0f} {many * 1e6:>9.0f} {many / few - 1:>14.0%}")
+    for users in (FEW, plan.many):
+        for kind in ("connector", "floor"):
+            runs.add(Sync(kind, users))
 
 
 def targets(plan: Plan, runs: Runs) -> list:
-    """Of each target what it asks, the figure, and whether that meets it."""
-    found = []
-    for latency in (0, 50):
-        ratio = runs.ratio("floor", plan.speeds[latency], latency)
-        found.append((f"{latency} ms: >= 90 % of the floor", f"{ratio:.1%}", ratio >= 0.9))
-    ratio = runs.ratio("serial", plan.speeds[300], 300)
-    found.append(("300 ms: >= 3.5 times the serial reader", f"{ratio:.2f}", ratio >= 3.5))
-    ours, floors = (runs.growth(kind, plan.few, plan.many) for kind in ("connector", "floor"))
-    beyond = (ours - floors) / MEGABYTE
-    what = f"memory, {plan.many:,} users: <= 60 MB beyond the floor's growth"
-    found.append((what, f"{beyond:.0f} MB", beyond <= 60))
-    ours, floors = (growth_a_row(plan, runs, kind) for kind in ("connector", "floor"))
-    what = f"time a row, {plan.many:,} users: <= 10 % growth"
-    found.append((what, f"{ours:.1%}, the floor {floors:.1%}", ours <= 0.1))
-    found.append(("nothing new: <= 2 requests", max(runs.requests), max(runs.requests) <= 2))
-    nothing_new = runs.median("incremental", plan.few, "process")
-    beyond = nothing_new - runs.median("floor", 0, "process")
-    found.append(("nothing new: <= 0.3 s beyond the SDK", f"{beyond:.2f} s", beyond <= 0.3))
+    """Of each target what it asks, the figures, and whether they meet it."""
+    found = [speed(runs, *comparison) for comparison in plan.fast + plan.slow]
+    found.append(memory(plan, runs))
+    found.append(time_a_row(plan, runs))
+    requests = max(runs.values(NOTHING_NEW, "requests"))
+    found.append(("nothing new: two requests", f"{requests} requests", requests <= 2))
     return found
 
 
-def growth_a_row(plan: Plan, runs: Runs, kind: str) -> float:
-    return runs.seconds_a_row(kind, plan.many) / runs.seconds_a_row(kind, plan.speeds[0]) - 1
+def speed(runs: Runs, sync: Sync, other: Sync, least: float) -> tuple:
+    ratios = runs.ratios(sync, other)
+    what = f"{sync}: rows/s at least {least:g} times those of {other.kind}"
+    figures = (
+        f"{median(ratios):.3f} (in the rounds {min(ratios):.3f} to {max(ratios):.3f}): "
+        f"{runs.rate(sync):,.0f} and {runs.rate(other):,.0f} rows/s"
+    )
+    return what, figures, median(ratios) >= least
+
+
+def memory(plan: Plan, runs: Runs) -> tuple:
+    peaks = [
+        [runs.peak(Sync(kind, users)) for users in (FEW, plan.many)]
+        for kind in ("connector", "floor")
+    ]
+    (few, many), (floor_few, floor_many) = peaks
+    beyond = (many - few) - (floor_many - floor_few)
+    what = f"{plan.many:,} users: at most 60 MB more than {FEW:,}, the floor's growth subtracted"
+    figures = (
+        f"{beyond:.0f} MB: from {few:.0f} to {many:.0f} MB, the floor from {floor_few:.0f} "
+        f"to {floor_many:.0f} MB"
+    )
+    return what, figures, beyond <= 60
+
+
+def time_a_row(plan: Plan, runs: Runs) -> tuple:
+    some = plan.fast[0].sync.users
+    few, many, floor_few, floor_many = (
+        runs.microseconds_a_row(Sync(kind, users))
+        for kind in ("connector", "floor")
+        for users in (some, plan.many)
+    )
+    growth = many / few - 1
+    what = f"{plan.many:,} users: time a row at most 10 % more than with {some:,}"
+    figures = (
+        f"{growth:.1%}: from {few:.0f} to {many:.0f} µs, the floor from {floor_few:.0f} "
+        f"to {floor_many:.0f} µs"
+    )
+    return what, figures, growth <= 0.1
 
 
 def machine() -> str:
@@ -379,15 +459,17 @@ def main() -> int:
     options.add_argument("--quick", action="store_true", help="one short round: a rough answer")
     plan = QUICK if options.parse_args().quick else FULL
     print(machine())
-    with api() as url:
+    print(f"This takes about {plan.duration} on 2 cores with nothing else to do.", flush=True)
+    began = time.monotonic()
+    with api(plan.many) as url:
         runs = Runs(url)
         measure_all(plan, runs)
-    print_speeds(plan, runs)
-    print_sizes(plan, runs)
     found = targets(plan, runs)
     print()
-    for what, figure, met in found:
-        print(f"{'met    ' if met else 'NOT MET'}  {what}: {figure}")
+    for what, figures, met in found:
+        print(f"{'met    ' if met else 'NOT MET'}  {what}\n         {figures}")
+    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+    print(f"\nTook {minutes} min {seconds} s.")
     return 0 if all(met for *_, met in found) else 1
 
 
@@ -395,6 +477,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         serve(int(sys.argv[2]))
     elif sys.argv[1:2] == ["--measure"]:
-        measure(sys.argv[2], int(sys.argv[3]), sys.argv[4], Path(sys.argv[5]))
+        measure(Sync(*json.loads(sys.argv[2])), sys.argv[3], Path(sys.argv[4]))
     else:
         sys.exit(main())
