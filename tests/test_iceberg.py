@@ -317,13 +317,18 @@ def test_a_run_that_was_killed_goes_on_at_its_page_and_loses_nobody(lake):
 # --- A catalog that vends no credentials ---------------------------------------------------------
 
 
-S3_SETTINGS = {
+S3_SETTINGS = {  # as in the README
     "s3.region": "us-east-1",
     "s3.endpoint": "https://s3.example.com",
     "s3.access-key-id": "${S3_ACCESS_KEY_ID}",
     "s3.secret-access-key": "${S3_SECRET_ACCESS_KEY}",
     "s3.force-virtual-addressing": "false",
 }
+
+
+def test_the_readme_names_the_s3_settings():
+    readme = (PROJECT / "README.md").read_text("utf-8")
+    assert [name for name in S3_SETTINGS if name not in readme] == []
 
 
 def test_without_vended_credentials_the_s3_settings_do(packages, tmp_path):
