@@ -15,10 +15,9 @@ find_python() {
   done
 }
 
-# What each Python must pass. What takes too long for `make test` belongs here, after another &&.
 test_with() {
   local python=$1 venv=$2
-  make --no-print-directory test PYTHON="$python" VENV="$venv"
+  make --no-print-directory test test-iceberg PYTHON="$python" VENV="$venv"
 }
 
 status=0
