@@ -277,7 +277,7 @@ def open_pass(sync: Sync, ask: Callable, number: int, previous: Pass | None) -> 
     """
     if previous is not None and previous.page_1_rows > 1:
         rows = previous.page_1_rows
-        fewer = rows - 1 if number == 2 else rows - max(rows // 4, 1)
+        fewer = rows - 1 if number == 2 else rows * 3 // 4
         answer = try_page(ask, 1, fewer)
         if answer is not None and len(answer.users) >= fewer:
             return fewer, answer
@@ -290,12 +290,12 @@ def choose_page_size(sync: Sync, ask: Callable) -> tuple[int, Answer]:
     A size is used only after the API has given it: some APIs refuse a larger one, others give
     fewer users and yet count pages by the size that was asked for, which skips users.
     """
-    answer = read_page_1(ask)
+    answer = read_page_1(sync, ask)
     rows = len(answer.users)
     if rows >= __PAGE_SIZE and sync.large_pages:
         large = try_page(ask, 1, __LARGE_PAGE_SIZE)
         if large is not None and len(large.users) > __PAGE_SIZE:
-            return min(len(large.users), __LARGE_PAGE_SIZE), large
+            return len(large.users), large
     if rows < __PAGE_SIZE and rows in __USUAL_CAPS:
         capped = try_page(ask, 1, rows)
         if capped is not None and len(capped.users) == rows:
@@ -587,10 +587,10 @@ def is_last_page_repeated(ask: Callable, page: int, per_page: int, answer: Answe
     if far is None or identify(far) != identify(answer):
         return False
     if page == 2 and len(answer.users) == per_page in {*__USUAL_CAPS, __LARGE_PAGE_SIZE}:
-        # Either there are just so many users, or page 1 was filled and they are its first ones.
-        # With one user fewer a page, page 2 begins with the last user in the first case.
+        # Either there are just so many users, or these filled page 1 and there may be more. In the
+        # first case page 2, with one user fewer a page, begins with the last of them.
         fewer = try_page(ask, 2, per_page - 1)
-        if fewer is not None and identify(fewer)[:1] == identify(answer)[:1]:
+        if fewer is None or identify(fewer)[:1] == identify(answer)[:1]:
             raise SyncError(
                 f"Every page brings the same {per_page} users: the API does not count pages by "
                 "the parameter `page`. Adapt the parameters in make_request_with_retry()."
@@ -630,7 +630,7 @@ def ask_again_unless_past_end(
         return None
 
 
-def read_page_1(ask: Callable) -> Answer:
+def read_page_1(sync: Sync, ask: Callable) -> Answer:
     """Ask for page 1. An answer without a list of users means that nobody has changed, if page 1
     without the filter brings users.
 
@@ -640,7 +640,7 @@ def read_page_1(ask: Callable) -> Answer:
     try:
         return ask(1, __PAGE_SIZE)
     except NoUsersInAnswer:
-        if not ask(1, __PAGE_SIZE, updated_since=None).users:
+        if sync.updated_since is None or not ask(1, __PAGE_SIZE, updated_since=None).users:
             raise
         return Answer([])
 
@@ -827,11 +827,10 @@ def send_request(api: Api, params: dict) -> Answer:
 
 
 def note_start(api: Api, response: requests.Response):
-    """Let the first answer date the sync, by the server's clock or this machine's: either may be
-    wrong, and the earlier one only costs reading more."""
-    api.started_at = api.started_at or min(
-        parse_http_date(response.headers.get("Date")) or now(), now()
-    )
+    """Date the sync by its first answer: the earliest time that this machine or the server tells,
+    as either clock may be wrong. At worst, the next sync reads too much."""
+    server_date = parse_http_date(response.headers.get("Date")) or now()
+    api.started_at = min(api.started_at or now(), server_date)
 
 
 def read_body(response: requests.Response) -> bytes:
@@ -898,9 +897,8 @@ def read_retry_after(response: requests.Response) -> float:
     date = parse_http_date(value)
     if date is None:
         return 0.0
-    return max(
-        (date - (parse_http_date(response.headers.get("Date")) or now())).total_seconds(), 0.0
-    )
+    server_date = parse_http_date(response.headers.get("Date")) or now()
+    return max((date - server_date).total_seconds(), 0.0)
 
 
 def parse_http_date(value: str | None) -> datetime | None:
@@ -921,11 +919,8 @@ def quote_error(response: requests.Response, body: bytes) -> str:
         said = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    texts = (
-        [said.get(name) for name in ("message", "error", "detail")]
-        if isinstance(said, dict)
-        else []
-    )
+    fields = said if isinstance(said, dict) else {}
+    texts = [fields.get(name) for name in ("message", "error", "detail")]
     text = next((text for text in texts if isinstance(text, str) and text.strip()), "")
     line = " ".join(mask_key(response, text).split())
     line = "".join(c if c.isprintable() else "\ufffd" for c in line)[:__MAX_QUOTED_CHARACTERS]

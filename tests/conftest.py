@@ -1,7 +1,5 @@
 """Fixtures: a quiet home, a project folder, the fake API, and a clock that does not wait."""
 
-import atexit
-import io
 import os
 import sys
 from pathlib import Path
@@ -67,17 +65,3 @@ def api():
 
     with FakeAwardco() as api:
         yield api
-
-
-def pytest_unconfigure():
-    """Keep what the SDK prints as the process exits, a line for each sync, out of the report.
-
-    Its memory tracker (3.0.0) prints them at no level that a setting could silence. What is
-    registered last is called first.
-    """
-    atexit.register(_close_output)
-
-
-def _close_output():
-    sys.stdout.flush()
-    sys.stdout = io.StringIO()

@@ -15,7 +15,8 @@ from harness import Memory
 
 URL = "https://api.example.com"
 REQUIRED = {"api_key": KEY, "base_url": URL}
-UNSET = ["", "  \t", "<SOME_PLACEHOLDER>", " <placeholder> ", None]
+UNSET = ["", "  \t", "<SOME_PLACEHOLDER>", " <placeholder> ", None, '""', "“ ‘’ ”"]
+UNSET += ['"<SOME_PLACEHOLDER>"']
 SECRET = "s3cr3t/7Qx"
 
 
@@ -64,6 +65,33 @@ def test_an_address_is_understood_however_it_was_pasted(pasted):
     assert checked(base_url=pasted).base_url == URL
 
 
+AROUND = [
+    '"{}"',
+    "'{}'",
+    "“{}”",
+    "‘{}’",
+    "”{}“",
+    "’{}‘",
+    ' "{} " ',
+    "\n“ '{}\t’”\r\n",
+    '"{}',
+    "{}”",
+]
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_quotation_marks_around_a_value_are_dropped_as_spaces_are(around):
+    """They come along from a mail, a JSON file or a command line."""
+    values = {**REQUIRED, "updated_since_param": "modified_after", "use_mock": "false"}
+    pasted = {name: around.format(value) for name, value in values.items()}
+    assert connector.validate_configuration(pasted) == connector.validate_configuration(values)
+
+
+def test_a_quotation_mark_inside_a_value_is_kept():
+    assert checked(api_key="""'k"e'y" """).api_key == """k"e'y"""
+    assert checked(updated_since_param="a'b").updated_since_param == "a'b"
+
+
 @pytest.mark.parametrize(
     "url",
     ["https://gateway.example.com/awardco", "https://example.com/apis", "https://myapi.com"]
@@ -101,8 +129,8 @@ def test_mock_mode_needs_neither_key_nor_address(value):
 def test_a_sync_does_with_what_people_paste(project, api):
     api.users = users(3)
     outcome = project.sync(
-        api_key=f"\t{KEY} \n",
-        base_url=f" {api.url}/api/ ",
+        api_key=f"\t“{KEY}” \n",
+        base_url=f" '{api.url}/api/' ",
         updated_since_param=" <OPTIONAL> ",
         use_mock=" False ",
     )

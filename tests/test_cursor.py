@@ -152,6 +152,17 @@ def test_without_a_readable_date_this_machines_clock_decides(project, api, monke
     assert project.sync(api).cursor == text(NOON - HOUR)
 
 
+def test_a_first_answer_without_a_date_does_not_leave_it_to_a_clock_that_is_wrong(
+    project, api, monkeypatch
+):
+    """This machine's is two days ahead, and a proxy answers the first request."""
+    monkeypatch.setattr(connector, "now", lambda: NOON + timedelta(days=2))
+    api.users = [user(1, NOON - timedelta(minutes=10))]
+    api.clock = None
+    api.before_page[2] = lambda api: setattr(api, "clock", NOON)
+    assert project.sync(api).cursor == text(NOON - HOUR)
+
+
 def test_a_change_that_was_committed_late_is_found_by_the_next_sync(project, api):
     api.users = users(3, NOON - timedelta(minutes=1))
     project.sync(api)
@@ -271,13 +282,16 @@ LONG_AGO = NOON - timedelta(days=9)
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("dates_only", [False, True])
 @pytest.mark.parametrize("zone", ZONES.values(), ids=ZONES)
-@pytest.mark.parametrize("later", [timedelta(minutes=1), timedelta(hours=5), timedelta(days=3)])
+@pytest.mark.parametrize("later", [timedelta(minutes=1), timedelta(days=3)])
+@pytest.mark.parametrize("hour", [4, 12, 20])
 def test_local_times_without_a_zone_hide_no_change(
-    in_memory, api, zone, dates_only, strict, later
+    in_memory, api, zone, dates_only, strict, later, hour
 ):
-    """Users change before a sync, while it reads, and after it; the next one must bring all."""
+    """Users change while a sync reads, and after it; the next one must bring all. One is dated
+    2099, so the cursor is cut: read as UTC, what changes in Los Angeles looks 8 hours old."""
     api.users, api.zone, api.dates_only, api.strict = users(40, LONG_AGO), zone, dates_only, strict
-    api.change("E00001", updated_at=text(NOON - timedelta(minutes=1)))
+    api.clock = NOON.replace(hour=hour)
+    api.change("E00001", updated_at="2099-01-01T00:00:00Z")
     api.before_page[2] = lambda api: api.change("E00002", balance=0.5)
     first = in_memory.sync(api)
     api.clock += timedelta(seconds=10)

@@ -139,6 +139,16 @@ def test_a_short_page_with_more_after_it_is_not_the_end(project, api, order):
     assert outcome.cursor == (NOON - timedelta(hours=1)).isoformat()[:19] + "Z"
 
 
+def test_a_filter_after_paging_is_not_taken_for_a_cap(project, api):
+    """Page 1 brings 10 users, as an API that gives no more would; asked for 10, it brings one."""
+    api.users, api.order = users(300, LAST_WEEK), "id"
+    project.sync(api)
+    api.filters_after_paging = True
+    for number in [*range(5, 100, 10), 205]:
+        api.change(f"E{number:05d}", balance=0.5)
+    assert changed(project.sync(api)) == 11
+
+
 def test_a_page_that_is_empty_by_a_filter_after_paging_is_not_the_end(project, api):
     api.users, api.order = users(500, LAST_WEEK), "id"
     project.sync(api)
@@ -309,10 +319,12 @@ def test_an_api_that_never_answers_with_users_is_an_error_with_a_filter_too(
     assert outcome.failed and "Page 1 of the users could not be read" in outcome.log
 
 
+@pytest.mark.parametrize("past_end", ["[]", "404"])
 @pytest.mark.parametrize("cap", [1, 10])
-def test_rows_that_move_down_by_exactly_a_page_are_not_the_end(project, api, cap):
+def test_rows_that_move_down_by_exactly_a_page_are_not_the_end(project, api, cap, past_end):
     """As many users are hired between two requests as a page holds: page 2 is page 1 again."""
     api.users, api.order, api.page_cap = users(22), "-updated_at", cap
+    api.past_end = past_end
 
     def hire(api):
         for number in range(100, 100 + cap):
@@ -422,6 +434,7 @@ def test_a_usual_cap_is_the_page_size_from_the_start(project, api):
 def test_a_server_that_gives_very_small_pages_is_read_to_its_end(project, api, cap, order):
     api.users, api.page_cap, api.order = users(22), cap, order
     assert len(project.sync(api).rows) == 22
+    assert 0 not in api.sizes  # one fewer than one user
 
 
 @pytest.mark.parametrize("status", [400, 422, 500, 204])
@@ -541,14 +554,14 @@ def test_a_total_that_is_right_is_not_told(project, api):
 
 def test_a_count_of_the_page_alone_is_not_told(project, api):
     api.users, api.page_cap = users(350), 100
-    api.with_total = lambda api, body, since: {**body, "count": len(body["users"])}
+    api.with_total = lambda body, since: {**body, "count": len(body["users"])}
     assert "speaks of" not in project.sync(api).log
 
 
 @pytest.mark.parametrize("body", [{"totalPages": 9000}, {"total": "9000"}, {"total": True}])
 def test_other_fields_are_no_total(project, api, body):
     api.users = users(50)
-    api.with_total = lambda api, answer, since: {**answer, **body}
+    api.with_total = lambda answer, since: {**answer, **body}
     assert "speaks of" not in project.sync(api).log
 
 
@@ -563,7 +576,7 @@ def test_an_incremental_sync_is_not_compared_with_a_total(project, api):
     """The total may be that of all users, whatever the filter lets through."""
     api.users = users(350)
     project.sync(api)
-    api.with_total = lambda api, body, since: {**body, "total": 350}
+    api.with_total = lambda body, since: {**body, "total": 350}
     assert "speaks of" not in project.sync(api).log
 
 

@@ -131,6 +131,15 @@ def test_rows_without_an_employee_id_do_not_hold_the_cursor_back(project, api):
     assert outcome.cursor == api.users[-1]["updated_at"]
 
 
+def test_rows_without_an_employee_id_do_not_hold_a_busy_source_back(project, api):
+    """Each pass brings the users in another order."""
+    api.users, api.page_cap = users(350), 100
+    api.users[105]["employeeId"] = api.users[106]["employeeId"] = ""
+    api.before_answer = always_changing(api)
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 348 and outcome.cursor is not None
+
+
 # --- the same rows in another order on each page
 
 
@@ -219,6 +228,21 @@ def test_passes_that_are_alike_without_other_borders_prove_nothing(project, api)
     outcome = project.sync(api)
     assert len(outcome.rows) == 295 and outcome.state == {}
     assert "Users moved between pages in each of 5 passes" in outcome.log
+
+
+def test_a_few_rows_that_come_alike_twice_prove_nothing(project, api):
+    """Six rows in the same order with other borders: a source without an order does that by
+    chance, and F is in it too."""
+    a, b, c, d, e = users(5)
+    again = user(3, NOON)
+    pages = {2: [[a, b], [c, d], [again, e]], 1: [[a], [b], [c], [d], [again], [e]]}
+
+    def page(number, per_page, since):
+        found = pages[1 if per_page == 1 else 2]
+        return found[number - 1] if number <= len(found) else []
+
+    api.page = page
+    assert project.sync(api).state == {}
 
 
 # --- what a second pass costs

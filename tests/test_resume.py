@@ -132,6 +132,16 @@ def test_a_change_after_its_row_was_read_and_before_a_slow_page_1_is_synced(proj
     assert project.sync(api).rows["E00251"]["balance"] == 0.5
 
 
+def test_an_outage_that_goes_on_ends_the_sync_at_the_page_where_it_was(project, api, clock):
+    api.users = users(350)
+    broken = break_off(project, api, 3)
+    clock.sleeps.clear()
+    api.faults = [Fault(page=3, times=99, status=503)]
+    outcome = project.sync(api)
+    assert outcome.failed and outcome.state == broken.state
+    assert set(api.pages_asked()) == {3} and len(clock.sleeps) == 7
+
+
 def test_a_page_that_is_refused_by_now_does_not_hold_a_sync_up(project, api):
     """Its users were removed, and past the end the API answers 404."""
     api.users, api.past_end = users(350), "404"

@@ -4,8 +4,9 @@ import json
 import re
 import shutil
 import sys
+from contextlib import contextmanager
 from datetime import timedelta
-from html import escape
+from functools import partial
 from importlib import util
 from types import SimpleNamespace
 from urllib.parse import quote
@@ -13,11 +14,12 @@ from urllib.parse import quote
 import duckdb
 import pytest
 import requests
+from fivetran_connector_sdk import ConfigurationForm, Connector
 
 import harness
 from fake_awardco import NOON, FakeAwardco, Fault, user
 from fivetran_api import PROJECT, run_fivetran
-from harness import Memory, Project, connector
+from harness import Memory, Project, connector, ending_process
 
 SECRET = "Zq7+Wx9/Kd&Mv==Jb2'Rt"
 PERSONAL = {"E77aZ9", "Xanthippe", "Quillfeather", "x.q@home.example", "98765.43", "Zwiebelgasse"}
@@ -52,7 +54,7 @@ def project(tmp_path, capsys, monkeypatch, clock):
 
 @pytest.fixture
 def api():
-    with FakeAwardco(key=SECRET) as api:
+    with FakeAwardco(key=SECRET, page_cap=10) as api:
         api.users = [person(number) for number in range(25)]
         yield api
 
@@ -115,51 +117,54 @@ def failing_sync(project, api, key=SECRET, **configuration) -> dict:
 
 ECHOED = {
     "as it is": SECRET,
-    "in JSON": SECRET.translate({ord(c): f"\\u{ord(c):04X}" for c in "+&'="}),
-    "in HTML": escape(SECRET),
-    "in HTML of .NET": escape(SECRET).replace("+", "&#x2B;").replace("&#x27;", "&#39;"),
-    "in an address": quote(SECRET),
-    "as a parameter": quote(SECRET, safe=""),
-    "in small letters": quote(SECRET, safe="").lower(),
+    "escaped by JSON": SECRET.translate({ord(c): f"\\u{ord(c):04X}" for c in "+&'=Zq7"}),
+    "in capitals": SECRET.upper(),
+    "in small letters": SECRET.lower(),
+    "twice": f"{SECRET}{SECRET}",
 }
 ERRORS = {
     "a message": '{{"success": false, "message": "Unknown key {}"}}',
-    "another field": '{{"errors": [{{"detail": "Unknown key {}"}}]}}',
-    "plain text": "<p>Unknown key {}</p>",
+    "an error": '{{"error": "Unknown key {}"}}',
+    "a detail": '{{"detail": "<b>Unknown</b> key \\"{}\\""}}',
     "a message to be cut": '{{"message": "' + "x" * 190 + '{}"}}',
-    "a text to be cut": "x" * 190 + "{}",
 }
 
 
-@pytest.mark.parametrize(
-    "error, echo",
-    [
-        pytest.param(ERRORS[error], ECHOED[echo], id=f"{error}, {echo}")
-        for error in ERRORS
-        for echo in ECHOED
-        if echo != "in JSON" or "text" not in error
-    ],
-)
-def test_a_key_that_the_api_echoes_is_not_shown(api, monkeypatch, error, echo):
+def errors_told(api, monkeypatch, body: bytes) -> list:
+    """What a sync says of an error that passes, and of one that does not."""
     told = []
     monkeypatch.setattr(connector.log, "warning", told.append)
-    body = error.format(echo).encode()
     api.faults = [Fault(status=503, body=body), Fault(status=401, body=body)]
     with pytest.raises(connector.SyncError) as caught:
         Memory().sync(api_key=SECRET, base_url=api.url)
-    told.append(str(caught.value))
-    assert len(told) == 2 and all("the API said: " in text for text in told)
+    assert len(told) == 1
+    return [*told, str(caught.value)]
+
+
+@pytest.mark.parametrize("echo", ECHOED.values(), ids=ECHOED)
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+def test_a_key_that_the_api_echoes_is_not_shown(api, monkeypatch, error, echo):
+    told = errors_told(api, monkeypatch, error.format(echo).encode())
+    assert all("; the API said: " in text and "****" in text for text in told)
     found = {text: text.encode() for text in told}
     assert holding([*pieces(SECRET), echo], found) == set()
 
 
-def test_a_key_that_looks_like_part_of_an_address_or_of_html_is_not_shown(api):
-    api.key = "Zq7%2BWx9%2fKd&amp;Mv4"
-    api.faults = [Fault(status=401, body={"message": f"Unknown key {api.key}"})]
-    with pytest.raises(connector.SyncError) as caught:
-        Memory().sync(api_key=api.key, base_url=api.url)
-    found = {"message": str(caught.value).encode()}
-    assert holding([*pieces(api.key), "Zq7+Wx9", "Kd&Mv4"], found) == set()
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"Unknown key {SECRET}",
+        f"<p>Unknown key {SECRET}</p>",
+        json.dumps([{"message": SECRET}]),
+        json.dumps({"errors": [{"message": SECRET}], "key": SECRET, SECRET: "unknown"}),
+        json.dumps({"message": {"key": SECRET}}),
+    ],
+)
+def test_no_other_part_of_an_error_is_shown_and_so_no_key(api, monkeypatch, body):
+    told = errors_told(api, monkeypatch, body.encode())
+    assert "HTTP 503" in told[0] and "HTTP 401" in told[1]
+    found = {text: text.encode() for text in told}
+    assert holding([*pieces(SECRET), "Unknown"], found) == set()
 
 
 def test_a_failing_sync_leaves_the_key_nowhere(project, api):
@@ -185,7 +190,8 @@ def test_fivetran_debug_leaves_the_key_nowhere_but_where_it_was_put(tmp_path, ap
     configuration = {"api_key": SECRET, "base_url": f"{api.url}/"}
     (project / "configuration.json").write_text(json.dumps(configuration))
     api.users = [person(number) for number in range(250)]
-    api.faults = [Fault(page=3, status=401, body=f"Unknown key {SECRET}".encode())]
+    api.page_cap = 100
+    api.faults = [Fault(page=3, status=401, body={"error": f"Unknown key {SECRET}"})]
     run = run_fivetran(project, "debug")
     assert run.status == 1 and "Unknown key ****" in run.output
     found = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -241,9 +247,10 @@ def test_a_request_holds_the_key_in_its_header_only(api, monkeypatch):
         return send(adapter, request, **options)
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", noted)
+    api.page_cap = 100
     api.faults = [Fault(status=503)]
     Memory().sync(api_key=SECRET, base_url=api.url)
-    assert len(sent) == 3
+    assert len(sent) >= 3
     as_a_parameter = quote(SECRET, safe="")
     found = {text: text.encode() for text in sent}
     assert holding([*pieces(SECRET), as_a_parameter], found) == set()
@@ -253,9 +260,11 @@ def test_what_holds_the_key_does_not_show_it_when_printed(api, monkeypatch):
     """A crash report prints the variables of the connector."""
     opened, open_api = [], connector.open_api
 
+    @contextmanager
     def noted(*arguments):
-        opened.extend([arguments, open_api(*arguments)])
-        return opened[-1]
+        with open_api(*arguments) as api:
+            opened.extend([arguments, api])
+            yield api
 
     monkeypatch.setattr(connector, "open_api", noted)
     Memory().sync(api_key=SECRET, base_url=api.url)
@@ -266,14 +275,27 @@ def test_what_holds_the_key_does_not_show_it_when_printed(api, monkeypatch):
 # --- the key, in setup tests, whose crash reports the SDK does not mask at all
 
 
-def setup_test(project, name: str, capsys, **configuration) -> dict:
-    """What a setup test says, prints and leaves; it must fail, and not by an exception."""
-    shown = harness.connector.connector.run_test(name, configuration)
-    assert shown.failure
-    harness.connector.connector.project_path = str(project.folder)
-    harness.connector.connector._print_debug_crash_report()
-    left = {path.name: path.read_bytes() for path in project.folder.rglob("*.log")}
-    return {"said": shown.failure.encode(), "log": "".join(capsys.readouterr()).encode(), **left}
+@pytest.fixture
+def setup_test(project, capsys):
+    """Run one setup test as `fivetran configuration --test` does, to the exit of the process,
+    which is when the SDK writes its crash report; return all that it shows and leaves."""
+
+    def run(name: str, **configuration) -> dict:
+        form = ConfigurationForm()
+        form.add_test(label="As it is", func=getattr(harness.connector, name))
+        tested = Connector(update=harness.connector.update, configuration_form=lambda: form)
+        settings = project.folder / "configuration.json"
+        settings.write_text(json.dumps(configuration))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end, ending_process():
+            tested.generate_configuration(str(project.folder), run_tests=True)
+        settings.unlink()
+        assert end.value.code == 1
+        files = [path for path in project.folder.rglob("*") if path.suffix not in (".py", ".pyc")]
+        left = {path.name: path.read_bytes() for path in files if path.is_file()}
+        return {"output": "".join(capsys.readouterr()).encode(), **left}
+
+    return run
 
 
 setup_tests = pytest.mark.parametrize("name", ["connection_test", "users_test", "filter_test"])
@@ -281,54 +303,37 @@ setup_tests = pytest.mark.parametrize("name", ["connection_test", "users_test", 
 
 @setup_tests
 @pytest.mark.parametrize("status", [401, 503])
-def test_a_setup_test_that_fails_shows_no_key(project, api, capsys, name, status):
+def test_a_setup_test_that_fails_shows_no_key(setup_test, api, name, status):
     api.faults = [Fault(times=9, status=status, body={"message": f"Unknown key {SECRET}"})]
-    pasted = {"api_key": f"\n{SECRET}", "base_url": f"{api.url}/"}
-    found = setup_test(project, name, capsys, **pasted)
-    assert b"Unknown key ****" in found["said"] and set(found) == {"said", "log"}
+    found = setup_test(name, api_key=f"\n{SECRET}", base_url=f"{api.url}/")
+    assert b"Unknown key ****" in found["output"] and set(found) == {"output"}
     assert holding(pieces(SECRET), found) == set()
 
 
 @setup_tests
 @pytest.mark.parametrize("between", ["\r\n", "日"])
-def test_a_setup_test_shows_no_part_of_a_malformed_key(project, api, capsys, name, between):
+def test_a_setup_test_shows_no_part_of_a_malformed_key(setup_test, api, name, between):
     left, right = SECRET[:10], SECRET[10:]
-    key = f"{left}{between}{right}"
-    found = setup_test(project, name, capsys, api_key=key, base_url=api.url)
-    assert b"copy the key again" in found["said"] and set(found) == {"said", "log"}
+    found = setup_test(name, api_key=f"{left}{between}{right}", base_url=api.url)
+    assert b"copy the key again" in found["output"] and set(found) == {"output"}
     assert holding(pieces(left) + pieces(right), found) == set()
 
 
 @setup_tests
-def test_a_setup_test_that_breaks_shows_no_key(project, api, capsys, monkeypatch, name):
-    def broken(settings, *_):
-        raise KeyError(settings.api_key)
+@pytest.mark.parametrize("where", ["open_api", "send_request"])  # the second on a thread
+def test_a_setup_test_that_breaks_shows_no_key(setup_test, api, monkeypatch, name, where):
+    def broken(*arguments):
+        raise KeyError(SECRET, arguments)
 
-    monkeypatch.setattr(harness.connector, "open_api", broken)
-    found = setup_test(project, name, capsys, api_key=SECRET, base_url=api.url)
-    assert set(found) == {"said", "log"}
+    monkeypatch.setattr(harness.connector, where, broken)
+    found = setup_test(name, api_key=SECRET, base_url=api.url)
+    assert b"The test itself failed (KeyError)" in found["output"] and set(found) == {"output"}
     assert holding(pieces(SECRET), found) == set()
-
-
-def test_fivetran_configuration_test_leaves_the_key_only_where_it_was_put(project, api, capsys):
-    path = project.folder / "configuration.json"
-    path.write_text(json.dumps({"api_key": SECRET, "base_url": api.url}))
-    api.faults = [Fault(status=401, body=f"Unknown key {SECRET}".encode())]
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as end:
-        harness.connector.connector.generate_configuration(str(project.folder), run_tests=True)
-    harness.connector.connector._print_debug_crash_report()
-    assert end.value.code == 1
-    files = [path for path in project.folder.rglob("*") if path.is_file()]
-    found = {"output": "".join(capsys.readouterr()).encode()}
-    found.update((path.name, path.read_bytes()) for path in files)
-    assert b"Unknown key ****" in found["output"]
-    assert holding(pieces(SECRET), found) == {"configuration.json"}
 
 
 # --- personal values
 
-PEOPLE = [person(number) for number in range(10, 20)]
+PEOPLE = [person(number) for number in range(10, 30)]
 RENAMED = [{"id": row["employeeId"], **row, "employeeId": None} for row in PEOPLE]
 PAGES = {
     "refused": {"status": 401},
@@ -337,6 +342,7 @@ PAGES = {
     "half a JSON": {"status": 200, "body": json.dumps({"users": PEOPLE}).encode()[:1000]},
     "identifier renamed": {"status": 200, "body": {"users": RENAMED}},
     "list renamed": {"status": 200, "body": {"data": PEOPLE}},
+    "refused with users": {"status": 422, "body": {"users": PEOPLE, "errors": PEOPLE}},
     "a list alone": {"status": 200, "body": PEOPLE},
     "users in a message": {"status": 200, "body": {"message": {"users": PEOPLE}}},
     "an error and users": {"status": 200, "body": {"success": False, "users": PEOPLE}},
@@ -348,7 +354,7 @@ PAGES = {
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_a_sync_that_fails_later_shows_nobody(project, api, page):
-    api.faults = [Fault(page=2, times=99, **page)]
+    api.before_page = {2: lambda _: api.faults.append(Fault(times=99, **page))}
     found = failing_sync(project, api)
     assert b"Page 2" in found["log"] or b"of page 2" in found["log"]
     assert holding(PERSONAL, found) == {"files/warehouse.db", "table user"}
@@ -359,8 +365,50 @@ def test_an_error_of_the_connector_itself_names_its_line_and_shows_nobody(
 ):
     monkeypatch.setattr(harness.connector, "is_identifier", int)  # its error quotes the value
     found = failing_sync(project, api)
-    assert re.search(rb"ValueError in line \d+ of connector.py\n", found["log"])
+    path = rb"update\(\) \d+, sync_users\(\) \d+, [^\n]*, read_row\(\) \d+"
+    assert re.search(
+        rb"ValueError in connector.py .function and line: %s\)\n" % path, found["log"]
+    )
     assert holding(PERSONAL, found) == set()
+
+
+@pytest.mark.parametrize("page", [1, 2])
+def test_an_error_on_the_thread_of_a_request_names_its_line_and_shows_nobody(
+    project, api, monkeypatch, page
+):
+    """It carries the frames of that thread along, which hold the users of the answer."""
+
+    broken = partial(monkeypatch.setattr, harness.connector, "find_total", int)
+    api.before_page = {page: lambda _: broken()}
+    found = failing_sync(project, api)
+    path = rb"update\(\) \d+, [^\n]*, send_request\(\) \d+, read_answer\(\) \d+"
+    assert re.search(rb"TypeError in connector.py .function and line: %s\)\n" % path, found["log"])
+    assert holding(PERSONAL, found) <= {"files/warehouse.db", "table user"}
+    assert holding(pieces(SECRET), found) == set()
+
+
+@pytest.mark.parametrize("fault", [{"status": 401}, {"kind": "reset"}, None], ids=str)
+@pytest.mark.parametrize("page", [1, 2])
+def test_no_frame_of_an_error_holds_the_key_or_a_user(api, monkeypatch, page, fault):
+    """Whatever reads them: the SDK, or an error tracker of the machine it runs on."""
+    monkeypatch.setattr(connector, "__PAGE_SIZE", 10)
+    if fault:
+        api.faults = [Fault(page=page, times=99, **fault)]
+    else:
+        api.before_page = {page: lambda _: monkeypatch.setattr(connector, "find_total", int)}
+    with pytest.raises(connector.SyncError) as caught:
+        Memory().sync(api_key=SECRET, base_url=api.url)
+    names, variables = [], {}
+    place = caught.value.__traceback__
+    while place is not None:
+        if place.tb_frame.f_code.co_filename == connector.__file__:
+            names.append(place.tb_frame.f_code.co_name)
+            held = {**place.tb_frame.f_locals, "configuration": "that the SDK leaves out"}
+            variables[f"{len(names)}"] = repr(held).encode()
+        place = place.tb_next
+    assert names == ["update"] and caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+    assert holding([*pieces(SECRET), *PERSONAL], variables) == set()
 
 
 def test_what_the_sdk_says_of_an_error_is_shown_without_the_users(project, api, monkeypatch):
@@ -369,7 +417,8 @@ def test_what_the_sdk_says_of_an_error_is_shown_without_the_users(project, api, 
 
     monkeypatch.setattr(harness.connector.op, "upsert", full)
     found = failing_sync(project, api)
-    assert re.search(rb"OSError in line \d+ of connector.py: No space left", found["log"])
+    told = rb"OSError in connector.py .function and line: [^\n]*\): No space left on device\n"
+    assert re.search(told, found["log"])
     assert holding(PERSONAL, found) == set()
 
 

@@ -163,6 +163,13 @@ def test_a_filter_that_the_api_ignores_is_told_with_the_setting_to_change(api):
     assert "`updated_since`" in message and "set updated_since_param" in message
 
 
+def test_a_user_dated_2099_does_not_hide_that_the_filter_works(api):
+    api.users = [*users(3), user(9, "2099-01-01T00:00:00Z")]
+    assert check("filter_test", api) is None
+    api.filter_param = None
+    assert "does not know the filter" in check("filter_test", api)
+
+
 def test_a_filter_under_another_name_works_once_the_configuration_names_it(api):
     api.users = users(3)
     api.filter_param = "modified_after"
@@ -170,31 +177,66 @@ def test_a_filter_under_another_name_works_once_the_configuration_names_it(api):
     assert check("filter_test", api, updated_since_param="modified_after") is None
 
 
-def test_a_filter_that_the_api_refuses_is_told(api):
-    """Some APIs answer 400 to a parameter that they do not know."""
+REFUSALS = {
+    **{
+        f"HTTP {status}": {"status": status, "body": {"message": "Not in the future"}}
+        for status in (400, 404, 410, 416, 422)
+    },
+    "HTTP 204": {"status": 204},
+    "users: null": {"status": 200, "body": {"users": None}},
+    "no users": {"status": 200, "body": {"success": True}},
+    "success: false": {"status": 200, "body": {"success": False, "message": "No such time"}},
+}
+
+
+def answer_the_filter(api, **fault):
+    """Let only the request that carries the filter meet a fault."""
+    refusal = Fault(times=9, **fault)
+    api.before_answer = lambda _: len(api.requests) == 2 and api.faults.append(refusal)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+def test_an_api_that_refuses_a_time_to_come_passes(api, refusal):
+    """It knows the filter, or it could not refuse it; or it means nobody by that."""
     api.users = users(3)
-    refuse = Fault(status=400, body={"message": "Unknown parameter"})
-    api.before_answer = lambda _: len(api.requests) == 2 and api.faults.append(refuse)
-    message = check("filter_test", api)
-    assert "check updated_since_param" in message and "Unknown parameter" in message
+    answer_the_filter(api, **refusal)
+    assert check("filter_test", api) is None
+    assert len(api.requests) == 2
+
+
+@pytest.mark.parametrize("status, attempts", [(500, 2), (503, 2), (401, 1), (403, 1)])
+def test_an_api_that_fails_at_the_filter_does_not_pass(api, status, attempts):
+    api.users = users(3)
+    answer_the_filter(api, status=status)
+    assert f"(attempt {attempts}): HTTP {status}" in check("filter_test", api)
 
 
 @pytest.mark.parametrize(
-    "newest, far_future",
+    "newest, two_days_ahead",
     [
-        ("2026-02-27T11:00:00Z", "2999-12-31T00:00:00Z"),
-        ("2026-02-27T11:00:00.123Z", "2999-12-31T00:00:00.000Z"),
-        ("2026-02-27T11:00:00+02:00", "2999-12-31T02:00:00+02:00"),
-        ("2026-02-27 11:00:00", "2999-12-31 00:00:00"),
-        ("2026-02-27", "2999-12-31"),
+        ("2026-02-27T11:00:00Z", "2026-03-03T12:00:00Z"),
+        ("2026-02-27T11:00:00.123Z", "2026-03-03T12:00:00.000Z"),
+        ("2026-02-27T11:00:00+02:00", "2026-03-03T14:00:00+02:00"),
+        ("2026-02-27 11:00:00", "2026-03-03 12:00:00"),
+        ("2026-02-27", "2026-03-03"),
     ],
 )
-def test_the_far_future_is_written_in_the_notation_of_the_api(api, newest, far_future):
-    """In another one an API may fail to read it, and ignore a filter that works."""
+def test_the_time_to_come_is_two_days_ahead_in_the_notation_of_the_api(
+    api, newest, two_days_ahead
+):
+    """In another one an API may fail to read it, and ignore a filter that works; a year that is
+    far ahead it may refuse."""
     api.users = [user(1, None), user(2, newest)]
     api.order = "storage"
     assert check("filter_test", api) is None
-    assert api.requests == [(1, None), (1, far_future)]
+    assert api.requests == [(1, None), (1, two_days_ahead)]
+
+
+def test_a_filter_can_be_tried_where_no_time_is_readable(api):
+    api.users = [user(1, None), user(2, "yesterday")]
+    api.order = "storage"
+    assert check("filter_test", api) is None
+    assert api.requests == [(1, None), (1, "2026-03-03T12:00:00Z")]
 
 
 def test_a_filter_works_even_where_users_never_updated_pass_it(api):

@@ -191,7 +191,8 @@ class FakeAwardco:
         rows = self.ordered(number)
         if since is not None and not self.filters_after_paging:
             rows = [row for row in rows if self.passes(row, since)]
-        rows = rows[: self.max_offset]
+        if self.max_offset is not None:
+            rows = rows[: self.max_offset]
         size = min(per_page, self.page_cap)
         step = per_page if self.offset_from_asked else size
         number -= self.first_page
@@ -221,7 +222,7 @@ class FakeAwardco:
             shuffle = lambda row: hashlib.md5(f"{salt} {row['employeeId']}".encode()).digest()  # noqa: E731
             return sorted(self.users, key=shuffle)
         assert self.order == "storage", self.order
-        return list(self.users)
+        return self.users
 
     def passes(self, row: dict, since: str) -> bool:
         """Whether a user passes the filter, as a database would decide by what it has stored."""
@@ -259,6 +260,15 @@ class FakeAwardco:
         styles = [text(moment), elsewhere.isoformat(), local.replace(tzinfo=None).isoformat()]
         styles.append(moment.isoformat(sep=" ", timespec="milliseconds"))
         return styles[sum(map(ord, employee_id)) % len(styles)]
+
+    def with_total(self, body: dict, since) -> dict:
+        """An answer with the number of users, and other numbers that are none of them."""
+        if self.total:
+            rows = [row for row in self.users if since is None or self.passes(row, since)]
+            *outer, name = self.total.split(".")
+            level = body.setdefault(outer[0], {}) if outer else body
+            level.update({name: len(rows) + self.unlisted, "totalPages": 99_999, "page": 1})
+        return body
 
     # -- serving
 
@@ -342,7 +352,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.nobody(api, page)
         number = len(api.requests)
         body = {"success": True, "users": [api.written(row, number) for row in found]}
-        return 200, {}, json.dumps(self.with_total(api, body, since)).encode()
+        return 200, {}, json.dumps(api.with_total(body, since)).encode()
 
     def answer_cached(self, api, path: str, query: dict, page: int) -> tuple:
         until, answer = api.cached.get(self.path, (None, None))
@@ -362,14 +372,6 @@ class _Handler(BaseHTTPRequestHandler):
     def nobody_as(self, past_end: str) -> tuple:
         status, body = PAST_END[past_end]
         return status, {}, b"" if body is None else json.dumps(body).encode()
-
-    def with_total(self, api, body: dict, since) -> dict:
-        if api.total:
-            rows = [row for row in api.users if since is None or api.passes(row, since)]
-            *outer, name = api.total.split(".")
-            level = body.setdefault(outer[0], {}) if outer else body
-            level.update({name: len(rows) + api.unlisted, "totalPages": 99_999, "page": 1})
-        return body
 
     def reply(self, status: int, headers: dict, body: bytes):
         """Everything in one write: small ones would meet Nagle's delay."""
@@ -416,3 +418,25 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             pass
         self.close_connection = True
+
+    def fail_drip(self, fault, answer):
+        """Begin an answer with the fault's body, and send on, a byte now and then, until the
+        client asks again or is gone."""
+        asked, ends = len(self.server.api.requests), time.monotonic() + 60
+        self.wfile.write(fault.body)
+        while len(self.server.api.requests) == asked and time.monotonic() < ends:
+            self.wfile.write(b" ")
+            time.sleep(0.02)
+        self.close_connection = True
+
+    def fail_endless(self, fault, answer):
+        """A body that goes on until the client hangs up, or for 300 MB."""
+        self.wfile.write(b"HTTP/1.1 200 -\r\nConnection: close\r\n\r\n")
+        for _ in range(300):
+            self.wfile.write(b" " * 2**20)
+        self.close_connection = True
+
+    def fail_gigabyte(self, fault, answer):
+        """A body of one megabyte that unpacks to a gigabyte."""
+        body = gzip.compress(b" " * 2**24) * 64
+        self.reply(200, {"Content-Encoding": "gzip"}, body)

@@ -1,10 +1,13 @@
 """Run a sync through the real SDK and read back, as plain values, all that it left."""
 
+import atexit
 import json
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from unittest import mock
 
 import duckdb
 from fivetran_connector_sdk_cli import runtime
@@ -53,16 +56,15 @@ class Project:
             configuration = {"api_key": KEY, "base_url": api.url, **configuration}
         self.capsys.readouterr()
         failed = False
+        state = self.state() if state is None else state
         try:
-            connector.connector.debug(
-                str(self.folder), configuration, self.state() if state is None else state, naming
-            )
+            with ending_process():
+                connector.connector.debug(str(self.folder), configuration, state, naming)
         except SystemExit as end:
             failed = end.code != 0
         finally:
             wait_for_pages()
             connector.connector.configuration = connector.connector.state = None
-            connector.connector._print_debug_crash_report()
         rows, columns = self.table(naming)
         return Outcome(failed, self.capsys.readouterr().out, self.state(), rows, columns)
 
@@ -164,6 +166,26 @@ class InMemory:
 
     def state(self) -> dict:
         return self.destination.state
+
+
+@contextmanager
+def ending_process():
+    """At the end of the block, let the SDK do what it does at the end of a process: it writes the
+    crash report, and how much memory was used."""
+    register, at_exit = atexit.register, []
+
+    def keep(call, *arguments):
+        if call.__module__.startswith("fivetran_connector_sdk"):
+            at_exit.append(call)
+        else:
+            register(call, *arguments)
+
+    try:
+        with mock.patch("atexit.register", keep):
+            yield
+    finally:
+        for call in reversed(at_exit):
+            call()
 
 
 def wait_for_pages():
