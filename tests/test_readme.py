@@ -1,13 +1,14 @@
 """The README says what is so: commands, settings, columns, messages and output."""
 
-import inspect
 import json
 import re
 from pathlib import Path
 
 import pytest
+from fivetran_connector_sdk_core.renaming import redshift_safe
 
 import connector
+from fake_awardco import users
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -58,7 +59,7 @@ def test_the_columns_are_those_of_the_schema():
     assert {code(row[0])[0]: row[1] for row in rows} == declared["columns"]
     for row in rows:
         field, column = code(row[0])
-        assert connector._snake_case(field) == column
+        assert redshift_safe(field) == column
 
 
 @pytest.mark.parametrize("header", ["| Message |", "| Warning |"])
@@ -82,24 +83,42 @@ def test_every_refusal_of_a_setting_is_in_the_table():
         assert any(refusal.startswith(message) for message in listed), refusal
 
 
-def test_the_functions_it_names_exist():
-    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
-    named = {name for name in code(prose) if re.fullmatch(r"_[a-z_]+|make_request\w+", name)}
-    assert {"make_request_with_retry", "_pages", "_walk", "_cursor", "_is_torn", "_sync"} <= named
-    for name in named:
-        assert inspect.isfunction(getattr(connector, name)), name
-
-
 def test_its_numbers_are_those_of_the_connector():
-    assert f"asks up to {constant('__MAX_ATTEMPTS')} times" in README
-    assert f"about {constant('__FIRST_BACKOFF_SECONDS')} to" in README
-    assert f"{constant('__MAX_BACKOFF_SECONDS')} seconds" in README
-    minutes = constant("__MAX_RETRY_AFTER_SECONDS") // 60
-    assert f"`Retry-After` is obeyed up to {minutes} minutes" in README
-    assert f"no answer within {constant('__TIMEOUT_SECONDS')[1]} seconds" in README
-    assert f"per_page={constant('__PAGE_SIZE')}" in README
-    statuses = sorted(constant("__RETRIED_STATUSES"))
-    assert ", ".join(map(str, statuses[:-1])) + f" and {statuses[-1]}" in " ".join(README.split())
+    text, policy = " ".join(README.split()), connector.RetryPolicy()
+    least, most = policy.first_backoff_seconds, policy.max_backoff_seconds
+    assert f"made up to {policy.attempts} times, with waits of about {least} to {most} s" in text
+    minutes = policy.max_retry_after_seconds // 60
+    assert f"`Retry-After` is obeyed up to {minutes} minutes" in text
+    assert f"no answer within {constant('__TIMEOUT_SECONDS')[1]} seconds" in text
+    assert f"no complete one within {constant('__ANSWER_SECONDS')} seconds" in text
+    assert f"`page=1&per_page={constant('__PAGE_SIZE')}`" in text
+    assert f"asks for {constant('__LARGE_PAGE_SIZE'):,} users instead" in text
+    statuses = constant("__RETRIED_STATUSES")
+    assert statuses == {408, 425, 429, *range(500, 600)}
+    assert "after status 408, 425, 429 or any 5xx" in text
+    hours = [
+        connector.get_settling_time(value).total_seconds() / 3600
+        for value in ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00", "2026-01-01")
+    ]
+    assert hours == [1, 15, 39]
+    assert re.search("at least an hour before .* 15 hours if .* without a zone, or 39 hours", text)
+
+
+def test_the_state_that_it_shows_is_one_that_a_sync_goes_on_from(project, api):
+    (shown,) = re.findall(r'^\{"last_sync_time".*\}$', README, re.MULTILINE)
+    api.users = users(3)
+    assert not project.sync(api, state=json.loads(shown)).failed
+    resume = json.loads(shown)["resume"]
+    assert api.requests[0] == (resume["page"], resume["updated_since"])
+    assert api.sizes[0] == resume["per_page"]
+
+
+def test_the_configuration_that_it_shows_has_the_settings_and_defaults():
+    (shown,) = re.findall(r'```json\n(\{\s+"api_key".*?)```', README, re.DOTALL)
+    settings = {"api_key": "k", "base_url": "https://api.awardco.com"}
+    given = {**json.loads(shown), "api_key": "k"}
+    assert list(given) == list(json.loads((ROOT / "configuration.json").read_text()))
+    assert connector.validate_configuration(given) == connector.validate_configuration(settings)
 
 
 def test_the_output_it_shows_is_what_mock_mode_prints(project):
