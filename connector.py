@@ -492,7 +492,7 @@ def list_warnings(api: Api, sync: Sync, current: Pass, whole: bool) -> list:
         )
     if sync.updated_since is None and current.total is not None and current.rows < current.total:
         warnings.append(
-            f"The API speaks of {current.total} users, but its pages brought {current.rows}. "
+            f"The API reports {current.total} users, but its pages brought {current.rows}. "
             "Check whether it counts pages from 0 or by offset, ends at a largest page, or counts "
             "users that api_key may not see."
         )

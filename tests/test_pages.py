@@ -531,45 +531,43 @@ def test_fewer_users_than_the_api_counts_are_told_once_with_both_numbers(
     api.users, api.first_page, api.total = users(350), 0, level + name
     api.page_cap = 100
     outcome = project.sync(api)
-    told = outcome.log_lines(
-        "The API speaks of 350 users, but its pages brought 250. Check whether"
-    )
+    told = outcome.log_lines("The API reports 350 users, but its pages brought 250. Check whether")
     assert len(told) == 2  # in the log, and as the warning that the dashboard shows
 
 
 def test_an_api_that_ends_at_a_largest_offset_is_told(project, api):
     api.users, api.max_offset, api.total = users(350), 300, "totalElements"
-    assert "speaks of 350 users, but its pages brought 300" in project.sync(api).log
+    assert "reports 350 users, but its pages brought 300" in project.sync(api).log
 
 
 def test_an_api_that_counts_users_whom_the_key_may_not_see_is_told(project, api):
     api.users, api.unlisted, api.total = users(50), 7, "meta.total"
-    assert "speaks of 57 users, but its pages brought 50" in project.sync(api).log
+    assert "reports 57 users, but its pages brought 50" in project.sync(api).log
 
 
 def test_a_total_that_is_right_is_not_told(project, api):
     api.users, api.total = users(350), "total"
-    assert "speaks of" not in project.sync(api).log
+    assert "The API reports" not in project.sync(api).log
 
 
 def test_a_count_of_the_page_alone_is_not_told(project, api):
     api.users, api.page_cap = users(350), 100
     api.with_total = lambda body, since: {**body, "count": len(body["users"])}
-    assert "speaks of" not in project.sync(api).log
+    assert "The API reports" not in project.sync(api).log
 
 
 @pytest.mark.parametrize("body", [{"totalPages": 9000}, {"total": "9000"}, {"total": True}])
 def test_other_fields_are_no_total(project, api, body):
     api.users = users(50)
     api.with_total = lambda answer, since: {**answer, **body}
-    assert "speaks of" not in project.sync(api).log
+    assert "The API reports" not in project.sync(api).log
 
 
 def test_rehired_and_unusable_users_count_as_users(project, api):
     api.order, api.total = "storage", "total"
     api.users = [*users(120), *users(3), {**user(500), "employeeId": ""}]
     outcome = project.sync(api)
-    assert len(outcome.rows) == 120 and "speaks of" not in outcome.log
+    assert len(outcome.rows) == 120 and "The API reports" not in outcome.log
 
 
 def test_an_incremental_sync_is_not_compared_with_a_total(project, api):
@@ -577,7 +575,7 @@ def test_an_incremental_sync_is_not_compared_with_a_total(project, api):
     api.users = users(350)
     project.sync(api)
     api.with_total = lambda body, since: {**body, "total": 350}
-    assert "speaks of" not in project.sync(api).log
+    assert "The API reports" not in project.sync(api).log
 
 
 # --- any order
