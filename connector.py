@@ -2,7 +2,8 @@
 
 It pages through `GET {base_url}/api/users` with the `updated_since` filter, upserts each user into
 the table `USER` (key `employeeId`) and checkpoints after each page. The API documents neither the
-order of its rows nor its filter, page size, last page or clock, so nothing here relies on them.
+order of its rows nor its filter, page size, last page or clock, so each rule below assumes the
+worst of them, or checks.
 
 The words of this file:
 
@@ -185,6 +186,7 @@ def update(configuration: dict, state: dict):
 # for every order of rows and for changes, moves and hires alike: as long as pages are answered in
 # their order, a pass that missed somebody has met somebody else twice. So a pass is whole when it
 # brought no more rows than the sync knows users. If it brought more, the window is read again.
+# (A page that came short hides rows that were met twice: see is_whole().)
 
 
 @dataclass
@@ -194,7 +196,7 @@ class Sync:
     updated_since: str | None  # the filter, frozen: every request of the sync carries it
     resume: dict | None = None  # where the sync before broke off, see start_from()
     delivered: dict = field(default_factory=dict)  # employeeId to updated_at, of all users so far
-    newest: datetime | None = None  # updated_at of all users so far
+    newest: datetime | None = None  # the latest updated_at so far
     newest_text: str | None = None  # the same, as the API wrote it
     settling_time: timedelta = timedelta(0)  # see get_settling_time()
     filter_ignored: bool = False
@@ -252,19 +254,17 @@ def finish_interrupted_pass(api: Api, sync: Sync, ask: Callable):
     """Read on where an earlier sync broke off.
 
     This cannot prove that nobody was missed: users may have moved on the pages before. So a pass
-    from page 1 always follows, and a refusal, for one of a page that is gone by now, only ends
-    this one. So does a large page that fails again: the sync goes on with small ones.
+    from page 1 always follows, and a refusal (for example of a page that no longer exists) only
+    ends this one. A large page that fails again also only ends it, and small ones are used.
     """
     page, per_page = sync.resume["page"], sync.resume["per_page"]
     try:
         read_pass(api, sync, ask, per_page, page, ask(page, per_page))
-    except PageRefused as refusal:
-        log.info(f"The interrupted pass ends here: {refusal}")
     except SyncError as error:
-        if per_page <= __PAGE_SIZE:
+        if per_page <= __PAGE_SIZE and not isinstance(error, PageRefused):
             raise
-        sync.large_pages = False
-        log.warning(f"{error}; going on with pages of {__PAGE_SIZE} users from page 1")
+        sync.large_pages = per_page <= __PAGE_SIZE
+        log.warning(f"The interrupted pass ends here, and a pass from page 1 follows: {error}")
 
 
 def open_pass(sync: Sync, ask: Callable, number: int, previous: Pass | None) -> tuple[int, Answer]:
@@ -273,7 +273,7 @@ def open_pass(sync: Sync, ask: Callable, number: int, previous: Pass | None) -> 
     A pass that follows another asks for fewer users than its page 1 brought, so that the borders
     between pages fall elsewhere: users with equal timestamps can sort differently on either side
     of a border, each time in the same way. A cache in front of the API sees new addresses too. One
-    user fewer is mostly enough; after that, a quarter fewer leaves larger groups behind.
+    user fewer is mostly enough; after that, a quarter fewer separates larger groups.
     """
     if previous is not None and previous.page_1_rows > 1:
         rows = previous.page_1_rows
@@ -290,13 +290,18 @@ def choose_page_size(sync: Sync, ask: Callable) -> tuple[int, Answer]:
     A size is used only after the API has given it: some APIs refuse a larger one, others give
     fewer users and yet count pages by the size that was asked for, which skips users.
     """
-    answer = read_page_1(sync, ask)
+    try:
+        answer = ask(1, __PAGE_SIZE)
+    except NoUsersInAnswer:
+        if sync.updated_since is None or not ask(1, __PAGE_SIZE, updated_since=None).users:
+            raise
+        answer = Answer([])  # nobody has changed: some APIs write that without a list
     rows = len(answer.users)
     if rows >= __PAGE_SIZE and sync.large_pages:
         large = try_page(ask, 1, __LARGE_PAGE_SIZE)
         if large is not None and len(large.users) > __PAGE_SIZE:
             return len(large.users), large
-    if rows < __PAGE_SIZE and rows in __USUAL_CAPS:
+    if rows < __PAGE_SIZE and (rows in __USUAL_CAPS or rows < (answer.total or 0)):
         capped = try_page(ask, 1, rows)
         if capped is not None and len(capped.users) == rows:
             return rows, capped
@@ -322,19 +327,21 @@ def read_pass(
         if current.pages > 3 * len(sync.delivered) + __MAX_PAGES_WITHOUT_NEW_USERS:
             raise SyncError(
                 f"{current.pages} pages held no more than {count(len(sync.delivered), 'user')}, "
-                "and none was the last: the API does not count pages by the parameter `page`."
+                "and none was the last: the API does not count pages by the parameter `page`, or "
+                "repeats its last page with other users each time."
             )
     return current
 
 
 def deliver_page(sync: Sync, current: Pass, page: int, answer: Answer):
-    """Check a page, upsert the users that this sync has not delivered as they are, and count all.
+    """Check a page, upsert the users that are new or have changed since this sync delivered them,
+    and count the page.
 
     Raises:
         SyncError: so many are unusable that the API must have changed; none is stored.
     """
     rows = [read_row(user, sync.columns, current.problems) for user in answer.users]
-    usable = [row for row in rows if row is not None]
+    usable = [(user, row) for user, row in zip(answer.users, rows, strict=True) if row is not None]
     unusable = len(rows) - len(usable)
     if len(rows) >= __MIN_ROWS_TO_JUDGE and unusable > len(usable):
         raise SyncError(
@@ -342,19 +349,20 @@ def deliver_page(sync: Sync, current: Pass, page: int, answer: Answer):
             "API's answer has changed its shape. Nothing of this page is stored; adapt "
             "connector.py to the field's new name."
         )
-    for row in usable:
-        if must_deliver(sync.delivered, row[__KEY], row.get("updated_at")):
+    for user, row in usable:
+        key, updated_at = row[__KEY], row.get("updated_at")
+        if must_deliver(sync.delivered, key, updated_at):
             op.upsert(__TABLE, row)
-            sync.delivered[row[__KEY]] = row.get("updated_at")
-    for user, row in zip(answer.users, rows, strict=True):
-        if row is not None and row.get("updated_at") is not None:
-            note_updated_at(sync, row["updated_at"], user["updated_at"].strip())
+            sync.delivered[key] = updated_at
+        if updated_at is not None:
+            note_updated_at(sync, updated_at, user["updated_at"].strip())
     sync.pages += 1
-    count_page(current, answer, [row[__KEY] for row in usable])
+    count_page(current, answer, [row[__KEY] for _, row in usable])
 
 
 def must_deliver(delivered: dict, key: str, updated_at: datetime | None) -> bool:
-    """Whether a row may be new to this sync. Of two rows of one user, the newer counts."""
+    """Whether to upsert a row: the user is new to this sync, has no known time, or was changed
+    later. Of two rows of one user, the newer counts."""
     known = delivered.get(key)
     return known is None or (updated_at is not None and updated_at > known)
 
@@ -375,7 +383,7 @@ def count_page(current: Pass, answer: Answer, keys: list):
     current.page_1_rows = current.page_1_rows or len(answer.users)
     current.pages += 1
     current.rows += len(answer.users)
-    current.met += len(set(keys))  # twice on one page is the source's own doing
+    current.met += len(set(keys))  # twice on one page is a duplicate in the source
     current.unusable += len(answer.users) - len(keys)
     for key in keys:
         current.order = hash((current.order, key))
@@ -385,19 +393,23 @@ def count_page(current: Pass, answer: Answer, keys: list):
 def is_whole(current: Pass, previous: Pass | None, sync: Sync) -> bool:
     """Whether a pass from page 1 cannot have missed a user (see the example above).
 
-    Rows without an employeeId can be the ones that are met twice, so they count as far as the pass
-    before has brought them too.
+    A pass that brought fewer users than are known has lost a page, or ended too early.
 
-    A short page followed by users may mean that users were skipped, or that a page was lost for a
-    moment. The first such pass is never whole; if the second has one too, it is taken for the
-    API's normal behavior.
+    A page that came short although users follow may have skipped some of them, and so hidden that
+    a row was met twice. The first such pass is never whole. If the next one has such a page too,
+    it is taken for the way of this API.
 
-    A user who is in the source twice, after a rehire for one, is met twice in every pass. If two
-    passes with different borders between pages bring the same users in the same order, the source
-    holds what came twice.
+    Rows without an employeeId can be the ones that are met twice. So more of them than in the pass
+    before count as users met twice.
+
+    A user who is in the source twice, for example after a rehire, is met twice in every pass. If
+    two passes with different borders between pages bring the same users in the same order, the
+    duplicates are in the source.
     """
+    if current.met < len(sync.delivered):
+        return False
     if current.pages < 2:
-        return current.pages == 1 or not sync.delivered
+        return True  # one answer is one moment, in which nobody moves
     if current.short_inside and not (previous and previous.short_inside):
         return False
     unusable = min(current.unusable, previous.unusable) if previous else 0
@@ -547,8 +559,10 @@ def fetch_users(
     """
     page, previous = start_page, None
     while answer is not None:
-        if not answer.users and is_end_if_empty(previous, page - start_page):
-            return
+        if not answer.users:
+            if is_end_if_empty(previous, page - start_page):
+                return
+            answer = try_page(ask, page, per_page) or answer  # the API may have had a hiccup
         if previous is not None and identify(answer) == identify(previous):
             if is_last_page_repeated(ask, page, per_page, answer):
                 return
@@ -558,14 +572,16 @@ def fetch_users(
         try:
             answer = ahead.result()
         except PageRefused as refusal:
-            answer = ask_again_unless_past_end(ask, page, per_page, refusal)
+            was_full = may_be_cut(previous, per_page)
+            answer = ask_again_unless_past_end(ask, page, per_page, was_full, refusal)
 
 
 def is_end_if_empty(previous: Answer | None, pages_before: int) -> bool:
     """Whether a page without users is the end, or the next one must be without users too.
 
-    An API may have a hiccup, and everybody behind that page would be lost. But one page before it
-    with fewer than 100 users is all of a small window, which is to be read in two requests.
+    An API that filters after paging may have a page without users before its last one. But one
+    page before it with fewer than 100 users is all of a small window, which is to be read in two
+    requests.
     """
     if previous is None or not previous.users:
         return True
@@ -577,8 +593,8 @@ def is_last_page_repeated(ask: Callable, page: int, per_page: int, answer: Answe
     """Whether a page equals the one before it because the API repeats its last page, or ignores
     `page`: then a page far away is the same again.
 
-    Users who moved down by exactly a page look the same once, and to end there would lose all that
-    follow.
+    If rows shift by exactly a page, two pages look the same once, and to end there would lose all
+    that follow.
 
     Raises:
         SyncError: the API ignores `page`, and may have more users than it gave.
@@ -586,11 +602,11 @@ def is_last_page_repeated(ask: Callable, page: int, per_page: int, answer: Answe
     far = try_page(ask, page + __FAR_PAGES, per_page)
     if far is None or identify(far) != identify(answer):
         return False
-    if page == 2 and len(answer.users) == per_page in {*__USUAL_CAPS, __LARGE_PAGE_SIZE}:
+    if page == 2 and may_be_cut(answer, per_page):
         # Either there are just so many users, or these filled page 1 and there may be more. In the
-        # first case page 2, with one user fewer a page, begins with the last of them.
+        # first case page 2, with one user fewer a page, holds only the last of them.
         fewer = try_page(ask, 2, per_page - 1)
-        if fewer is None or identify(fewer)[:1] == identify(answer)[:1]:
+        if fewer is None or len(fewer.users) >= per_page - 1:
             raise SyncError(
                 f"Every page brings the same {per_page} users: the API does not count pages by "
                 "the parameter `page`. Adapt the parameters in make_request_with_retry()."
@@ -598,55 +614,56 @@ def is_last_page_repeated(ask: Callable, page: int, per_page: int, answer: Answe
     return True
 
 
+def may_be_cut(answer: Answer, per_page: int) -> bool:
+    """Whether a page brought the number of users that was asked for, so that there may be more.
+
+    Not if that is the number that page 1 brought when 1,000 were asked for: then it is all.
+    """
+    return len(answer.users) == per_page in {*__USUAL_CAPS, __LARGE_PAGE_SIZE}
+
+
 def identify(answer: Answer) -> list:
-    """Which users a page holds, each as last changed. Other fields are not compared: links may be
-    signed anew for each answer."""
-    return [
-        (user.get(__KEY), user.get("updated_at")) if isinstance(user, dict) else user
+    """Which users a page holds, each as last changed, in any order. Other fields are not compared:
+    links may be signed anew for each answer."""
+    return sorted(
+        repr((user.get(__KEY), user.get("updated_at")) if isinstance(user, dict) else user)
         for user in answer.users
-    ]
+    )
 
 
 def ask_again_unless_past_end(
-    ask: Callable, page: int, per_page: int, refusal: PageRefused
+    ask: Callable, page: int, per_page: int, was_full: bool, refusal: PageRefused
 ) -> Answer | None:
     """Return the refused page if it comes after all, or None where it lies past the end.
 
-    Past the end a page far away is refused too, while page 1 is answered. The page itself is asked
-    for last: a route that was gone for some seconds refuses everything, and may be back by then.
+    Past the end a page far away is refused too (or fails: some databases do not reach so far),
+    while page 1 is answered. The page itself is asked for last: a route that was gone for some
+    seconds refuses everything, and may be back by then.
+
+    After a full page the end is less likely, so a far page that fails is no proof, and the page
+    is asked for three times: one of several servers may be broken.
 
     Raises:
         PageRefused: the refusal is a fault.
     """
-    if try_page(ask, page + __FAR_PAGES, per_page) is not None:
+    try:
+        ask(page + __FAR_PAGES, per_page)
+        is_fault = True
+    except PageRefused:
+        is_fault = False
+    except SyncError:
+        is_fault = was_full
+    if is_fault or try_page(ask, 1, per_page) is None:
         raise refusal
-    try:
-        ask(1, per_page)
-    except PageRefused:
-        raise refusal from None
-    try:
-        return ask(page, per_page)
-    except PageRefused:
-        return None
-
-
-def read_page_1(sync: Sync, ask: Callable) -> Answer:
-    """Ask for page 1. An answer without a list of users means that nobody has changed, if page 1
-    without the filter brings users.
-
-    Raises:
-        SyncError: page 1 could not be read.
-    """
-    try:
-        return ask(1, __PAGE_SIZE)
-    except NoUsersInAnswer:
-        if sync.updated_since is None or not ask(1, __PAGE_SIZE, updated_since=None).users:
-            raise
-        return Answer([])
+    for _ in range(3 if was_full else 1):
+        answer = try_page(ask, page, per_page)
+        if answer is not None:
+            return answer
+    return None
 
 
 def try_page(ask: Callable, page: int, per_page: int) -> Answer | None:
-    """Ask for a page once; None on failure."""
+    """Ask for a page once; None on any failure."""
     try:
         return ask(page, per_page, policy=RetryPolicy(attempts=1))
     except SyncError:
@@ -716,6 +733,8 @@ def open_api(settings: Settings, policy: RetryPolicy) -> Iterator[Api]:
             }
         )
         session.auth = lambda request: request  # or requests adds a password from ~/.netrc
+        # Or requests reads the whole body of a redirect, for a request that is never sent.
+        session.resolve_redirects = lambda *_, **__: iter(())
         if urlsplit(settings.base_url).scheme == "http":
             session.trust_env = False  # this machine: no proxy on the way
         if settings.use_mock:
@@ -819,7 +838,7 @@ def send_request(api: Api, params: dict) -> Answer:
     except __RETRIED_ERRORS as error:
         raise describe_connection_failure(error) from None
     except Exception as error:
-        # An address that no request can go to: base_url, or where a redirect leads.
+        # An address that no request can go to.
         raise FailedAttempt(f"{type(error).__name__}; check base_url", SyncError) from None
     note_start(api, response)
     check_status(response, body, params["page"])
@@ -870,7 +889,7 @@ def check_status(response: requests.Response, body: bytes, page: int):
     if status == 204:
         raise FailedAttempt(f"HTTP 204; {advise(204, page)}", NoUsersInAnswer)
     if 300 <= status < 400:
-        host = urlsplit(response.headers.get("Location", "")).hostname or "no host"
+        host = find_host(response.headers.get("Location", ""))
         advice = f"a redirect to {mask_key(response, host)}; set base_url to the final address"
         raise FailedAttempt(f"HTTP {status}, {advice}", SyncError)
     said = quote_error(response, body)
@@ -882,10 +901,21 @@ def check_status(response: requests.Response, body: bytes, page: int):
     raise FailedAttempt(f"HTTP {status}; {advise(status, page)}{said}", final)
 
 
+def find_host(address: str) -> str:
+    """The host that a redirect names."""
+    try:
+        return urlsplit(address).hostname or "no host"
+    except ValueError:
+        return "no host"
+
+
 def advise(status: int, page: int) -> str:
     """What to check after a status that fails at once."""
     if page > 1 and status in {200, 204, *__REFUSING_STATUSES}:
-        return "the pages before were answered, so settings are right: start again"
+        return (
+            "the pages before were answered, so the settings are right: run the sync again, and "
+            "if it fails at the same page, report it to Awardco"
+        )
     return __ADVICE.get(status, "check base_url")
 
 
@@ -930,7 +960,7 @@ def quote_error(response: requests.Response, body: bytes) -> str:
 def mask_key(response: requests.Response, text: str) -> str:
     """`text` without the key of the request."""
     key = re.escape(response.request.headers["apiKey"])
-    return re.sub(key, "****", text, flags=re.IGNORECASE)  # urlsplit() lowers the host
+    return re.sub(key, "****", text, flags=re.IGNORECASE)  # hosts ignore case
 
 
 def read_answer(response: requests.Response, body: bytes, page: int) -> Answer:
@@ -965,7 +995,7 @@ def find_total(content: dict) -> int | None:
 def parse_json(body: bytes):
     """Parse a body into values that the SDK encodes as they are."""
     content = load_json(body)
-    if b"\\ud" in body.lower() or b"\xed" in body:
+    if b"\\ud" in body.lower() or b"\xed" in body:  # 0xed begins each surrogate in UTF-8
         # A lone surrogate makes the SDK raise. Valid pairs have been joined by now.
         content = load_json(
             __LONE_SURROGATE.sub("\ufffd", json.dumps(content, ensure_ascii=False))

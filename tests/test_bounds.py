@@ -123,10 +123,12 @@ except connector.SyncError as error:
 """
 
 
-def test_a_gigabyte_in_a_megabyte_of_gzip_does_not_fill_the_memory(api):
+@pytest.mark.parametrize("status", [200, 302, 404])
+def test_a_gigabyte_in_a_megabyte_of_gzip_does_not_fill_the_memory(api, status):
     """Fivetran gives a connector one gigabyte. (A peak can be inherited from the process of the
     tests, so what counts is by how much it grows.)"""
-    api.faults = [Fault(times=99, kind="gigabyte")]
+    headers = {"Location": f"{api.url}/elsewhere"}
+    api.faults = [Fault(times=99, kind="gigabyte", status=status, headers=headers)]
     ran = run(MEASURED, KEY, api.url)
     assert "the answer is larger than 64 MB" in ran.stdout, ran.stderr
     assert int(ran.stdout.split()[0]) < 180

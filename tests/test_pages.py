@@ -158,12 +158,41 @@ def test_a_page_that_is_empty_by_a_filter_after_paging_is_not_the_end(project, a
     assert changed(project.sync(api)) == 4
 
 
-@pytest.mark.parametrize("cap, page", [(100, 2), (100, 4), (50, 2), (50, 3), (1000, 2)])
-def test_a_page_that_is_empty_for_a_moment_costs_nobody(project, api, page, cap):
+@pytest.mark.parametrize("past_end", ["[]", "404", "null"])
+@pytest.mark.parametrize(
+    "cap, page", [(100, 2), (100, 4), (100, 9), (50, 2), (50, 3), (1000, 2), (1000, 9)]
+)
+def test_a_page_that_is_empty_for_a_moment_costs_nobody(project, api, page, cap, past_end):
     """A hiccup on page 4 of 9 would cost 600 users if it ended the pass, else those of page 4."""
-    api.users, api.page_cap = users(cap * 9), cap
+    api.users, api.page_cap, api.past_end = users(cap * 9), cap, past_end
     api.faults = [Fault(page=page, status=200, body={"users": []})]
     assert len(project.sync(api).rows) == cap * 9
+
+
+@pytest.mark.parametrize("cap", [100, 25])
+def test_a_page_that_is_always_empty_is_told_and_holds_the_cursor_back(project, api, cap):
+    """Users of page 4 are met on other pages of the second pass, but then others are not."""
+    api.users, api.page_cap = users(cap * 9), cap
+    api.faults = [Fault(page=4, times=999, status=200, body={"users": []})]
+    outcome = project.sync(api)
+    assert len(outcome.rows) == cap * 9 or outcome.cursor is None
+
+
+def test_a_second_pass_that_ends_too_early_is_not_whole(project, api):
+    """The first missed E00201. Page 2 of the second is empty for a moment, twice, and its page 1
+    holds fewer than 100 users, as a small window does."""
+    api.users, api.page_cap = users(450), 100
+    api.before_page[3] = lambda api: api.change("E00010", balance=0.5)
+    empty = Fault(page=2, times=0, status=200, body={"users": []})
+    api.faults = [empty]
+
+    def hide(page):
+        if api.sizes[-1] == 99 and page == 2 and api.sizes.count(99) == 2:
+            empty.times = 2
+
+    api.before_answer = hide
+    outcome = project.sync(api)
+    assert "E00201" in outcome.rows or outcome.cursor is None
 
 
 def test_a_page_1_that_is_empty_for_a_moment_does_not_make_a_resumed_sync_whole(project, api):
@@ -230,6 +259,30 @@ def test_an_outage_at_the_end_is_waited_for(project, api, past_end, fault):
     api.faults += [Fault(page=page, times=2, **fault) for page in (1_000_002, 1)]
     outcome = project.sync(api)
     assert len(outcome.rows) == 350 and not outcome.failed, outcome.log
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_broken_server_among_several_does_not_end_a_pass(project, api, times):
+    """It answers 404 to page 3, whenever it is asked; past the end the others do so too."""
+    api.users, api.page_cap, api.past_end = users(450), 100, "404"
+    api.faults = [Fault(page=3, times=times, status=404)]
+    assert len(project.sync(api).rows) == 450
+
+
+def test_a_page_that_is_always_refused_is_a_fault_where_a_far_page_fails(project, api):
+    api.users, api.page_cap = users(900), 100
+    api.faults = [Fault(page=5, times=99, status=200, body={"success": False})]
+    api.faults += [Fault(page=1_000_005, times=99, status=504)]
+    assert project.sync(api).failed
+
+
+def test_a_last_page_that_comes_in_another_order_each_time_is_the_end(project, api):
+    """Its users have one timestamp."""
+    same = NOON - timedelta(days=3)
+    api.users = [user(n, same) for n in range(1, 31)]
+    api.past_end, api.unstable_ties = "last page", True
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 30 and not outcome.failed and len(api.requests) < 10
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -391,8 +444,8 @@ def test_pages_that_never_end_and_bring_nobody_new_are_an_error(project, api, mo
 def test_a_large_page_is_used_where_the_api_gives_it(project, api):
     api.users = users(2500)
     assert len(project.sync(api).rows) == 2500
-    assert api.pages_asked() == [1, 1, 2, 3, 4, 5]
-    assert api.sizes == [100] + [1000] * 5
+    assert api.pages_asked() == [1, 1, 2, 3, 4, 4, 5]  # page 4 is empty, also once more
+    assert api.sizes == [100] + [1000] * 6
 
 
 def test_the_page_size_is_the_number_that_the_api_brought(project, api):
@@ -426,7 +479,14 @@ def test_a_server_with_an_unusual_cap_is_read_to_its_end(project, api, cap, offs
 def test_a_usual_cap_is_the_page_size_from_the_start(project, api):
     api.users, api.page_cap = users(230), 50
     project.sync(api)
-    assert api.sizes == [100] + [50] * 7 and api.pages_asked() == [1, 1, 2, 3, 4, 5, 6, 7]
+    assert api.sizes == [100] + [50] * 8 and api.pages_asked() == [1, 1, 2, 3, 4, 5, 6, 6, 7]
+
+
+@pytest.mark.parametrize("cap", [30, 60, 75])
+def test_a_total_shows_that_a_small_page_is_not_all(project, api, cap):
+    """An unusual cap, with an offset counted from the number asked for: page 2 of 100 is empty."""
+    api.users, api.page_cap, api.offset_from_asked, api.total = users(90), cap, True, "total"
+    assert len(project.sync(api).rows) == 90
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -488,7 +548,20 @@ def test_a_large_page_that_fails_in_every_sync_does_not_hold_syncs_up(project, a
     assert project.sync(api).failed
     outcome = project.sync(api)
     assert len(outcome.rows) == 3500 and not outcome.failed
-    assert "going on with pages of 100 users from page 1" in outcome.log
+    assert "The interrupted pass ends here, and a pass from page 1 follows" in outcome.log
+
+
+def test_a_large_page_that_is_refused_in_every_sync_does_not_hold_syncs_up(project, api):
+    api.users = users(3500)
+
+    def refuse(page):
+        heavy = page == 3 and api.sizes[-1] > 100
+        api.faults = [Fault(page=3, status=400)] if heavy else []
+
+    api.before_answer = refuse
+    assert project.sync(api).failed
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 3500 and not outcome.failed
 
 
 @pytest.mark.parametrize("offset_from_asked", [False, True])

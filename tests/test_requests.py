@@ -329,7 +329,7 @@ def test_a_refusal_fails_at_once_and_says_what_to_check(api, clock, status, advi
 def test_a_refusal_later_in_a_sync_does_not_send_people_to_settings_that_work(api, small_pages):
     api.users = users(30)
     api.before_page = {2: lambda _: api.faults.append(Fault(times=99, status=404))}
-    assert "HTTP 404; the pages before were answered, so settings are right" in failure(api)
+    assert "HTTP 404; the pages before were answered, so the settings are right" in failure(api)
 
 
 def test_an_answer_without_a_body_fails_at_once(api):

@@ -439,4 +439,4 @@ class _Handler(BaseHTTPRequestHandler):
     def fail_gigabyte(self, fault, answer):
         """A body of one megabyte that unpacks to a gigabyte."""
         body = gzip.compress(b" " * 2**24) * 64
-        self.reply(200, {"Content-Encoding": "gzip"}, body)
+        self.reply(fault.status or 200, {"Content-Encoding": "gzip", **fault.headers}, body)
