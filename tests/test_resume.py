@@ -155,7 +155,7 @@ def test_a_page_that_is_refused_by_now_does_not_hold_a_sync_up(project, api):
 @pytest.mark.parametrize("resume", [{"updated_since": None, "page": 3, "per_page": 100}])
 @pytest.mark.parametrize("torn", [True, False, "?"])
 @pytest.mark.parametrize("started_at", ["2026-02-28T12:00:00+00:00", "soon", None])
-def test_a_state_of_the_first_edition_is_gone_on_with(project, api, resume, torn, started_at):
+def test_a_state_of_an_older_version_is_gone_on_with(project, api, resume, torn, started_at):
     api.users = users(350)
     state = {"last_sync_time": api.users[199]["updated_at"]}
     state["resume"] = {**resume, "torn": torn, "started_at": started_at}
