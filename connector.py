@@ -68,9 +68,7 @@ __MOCK_BASE_URL = "https://mock.awardco.invalid"
 
 __PAGE_SIZE = 100  # users a page at first; lower it where an API refuses so many
 __LARGE_PAGE_SIZE = 1_000  # tried once page 1 came full
-__FAR_PAGES = (
-    1_000_000  # so far past the end that only an API which ignores `page` has users there
-)
+__FAR_PAGES = 1_000_000  # so far past the end that only an API which ignores `page` has users
 __MAX_PASSES = 5
 __USUAL_CAPS = {10, 20, 25, 50, 100, 500}  # so many users on page 1 may be all that the API gives
 __MIN_ROWS_TO_JUDGE = 20  # fewer rows can be alike, or unusable, by chance
@@ -562,7 +560,7 @@ def fetch_users(
         if not answer.users:
             if is_end_if_empty(previous, page - start_page):
                 return
-            answer = try_page(ask, page, per_page) or answer  # the API may have had a hiccup
+            answer = look_at(ask, page, per_page) or answer  # the API may have had a hiccup
         if previous is not None and identify(answer) == identify(previous):
             if is_last_page_repeated(ask, page, per_page, answer):
                 return
@@ -653,13 +651,21 @@ def ask_again_unless_past_end(
         is_fault = False
     except SyncError:
         is_fault = was_full
-    if is_fault or try_page(ask, 1, per_page) is None:
+    if is_fault or look_at(ask, 1, per_page) is None:
         raise refusal
     for _ in range(3 if was_full else 1):
-        answer = try_page(ask, page, per_page)
+        answer = look_at(ask, page, per_page)
         if answer is not None:
             return answer
     return None
+
+
+def look_at(ask: Callable, page: int, per_page: int) -> Answer | None:
+    """Ask for a page; None where the API refuses it. Raises SyncError on any other failure."""
+    try:
+        return ask(page, per_page)
+    except PageRefused:
+        return None
 
 
 def try_page(ask: Callable, page: int, per_page: int) -> Answer | None:

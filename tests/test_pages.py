@@ -269,6 +269,28 @@ def test_a_broken_server_among_several_does_not_end_a_pass(project, api, times):
     assert len(project.sync(api).rows) == 450
 
 
+@pytest.mark.parametrize("fault", [{"status": 503}, {"kind": "reset"}])
+def test_an_outage_while_the_end_is_looked_for_is_no_refusal(project, api, fault):
+    """404 once to page 3, and 503 when page 1 and then page 3 itself are asked for again."""
+    api.users, api.page_cap, api.past_end = users(450), 100, "404"
+    outages = [Fault(page=page, times=0, **fault) for page in (1, 3)]
+
+    def begin(api):
+        api.faults = [Fault(page=3, status=404), *outages]
+        for outage in outages:
+            outage.times = 2
+
+    api.before_page[3] = begin
+    assert len(project.sync(api).rows) == 450
+
+
+def test_a_lasting_outage_while_the_end_is_looked_for_ends_the_sync(project, api):
+    api.users, api.page_cap, api.past_end = users(450), 100, "404"
+    api.faults = [Fault(page=3, status=404), Fault(page=3, times=99, status=503)]
+    outcome = project.sync(api)
+    assert outcome.failed and outcome.resume["page"] == 3
+
+
 def test_a_page_that_is_always_refused_is_a_fault_where_a_far_page_fails(project, api):
     api.users, api.page_cap = users(900), 100
     api.faults = [Fault(page=5, times=99, status=200, body={"success": False})]
