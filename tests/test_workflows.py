@@ -31,6 +31,7 @@ VARIABLES = {
     "FIVETRAN_CONNECTION_NAME": "awardco",
     "AWARDCO_BASE_URL": SETTINGS["base_url"],
 }
+OPTIONAL = {"AWARDCO_UPDATED_SINCE_PARAM": "changed_after", "AWARDCO_FULL_SYNC_DAYS": "7"}
 
 
 @pytest.fixture(params=WORKFLOWS)
@@ -57,6 +58,19 @@ def test_the_tests_run_on_each_python_that_make_test_all_knows():
     assert json.loads(matrix) == known
 
 
+def test_the_slow_tests_run_on_tags_and_by_hand_on_one_python():
+    """A tag's workflow is deploy.yml, which runs this one before it deploys."""
+    events, jobs = WORKFLOWS["test.yml"].read_text().split("\njobs:\n")
+    each_push, slow = jobs.split("\n  slow:")
+    assert re.findall("run: (.+)", each_push) == ["make test"]
+    assert re.findall("run: (.+)", slow) == ["make test-iceberg", "make test-faults"]
+    assert "if: github.ref_type == 'tag' || github.event_name == 'workflow_dispatch'\n" in slow
+    assert "  workflow_call:\n  workflow_dispatch:\n" in events and "matrix" not in slow
+    deploy = WORKFLOWS["deploy.yml"].read_text()
+    assert 'tags: ["v*"]' in deploy and "    needs: test\n" in deploy
+    assert "uses: ./.github/workflows/test.yml" in deploy
+
+
 def test_the_deploy_reads_the_secrets_and_variables_that_its_first_lines_name():
     comment, text = WORKFLOWS["deploy.yml"].read_text().split("\nname:")
     read = {
@@ -65,7 +79,8 @@ def test_the_deploy_reads_the_secrets_and_variables_that_its_first_lines_name():
     }
     named = comment.split("variables  ")
     assert set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", named[0])) == read["secrets"] == set(SECRETS)
-    assert set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", named[1])) == read["vars"] >= set(VARIABLES)
+    assert set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", named[1])) == read["vars"]
+    assert read["vars"] == {*VARIABLES, *OPTIONAL, "FIVETRAN_PYTHON_VERSION"}
 
 
 # --- The deploy, step by step --------------------------------------------------------------------
@@ -152,6 +167,15 @@ def test_the_steps_of_the_deploy_make_a_connection_and_leave_no_key(runner, five
     assert received == SETTINGS
     assert sent.payload["config"]["python_version"] == "3.14"
     assert not (runner.project / "configuration.deploy.json").exists()
+
+
+def test_optional_variables_become_optional_settings(runner):
+    write, check, *_ = runner.steps
+    for step in (write, check):
+        ended = runner.run(step, configured={**VARIABLES, **OPTIONAL})
+        assert ended.status == 0, ended.output
+    written = json.loads((runner.project / "configuration.deploy.json").read_text())
+    assert written == {**SETTINGS, "updated_since_param": "changed_after", "full_sync_days": "7"}
 
 
 def test_a_repository_without_its_secrets_ends_before_the_deploy(runner, fivetran):

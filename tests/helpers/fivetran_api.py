@@ -43,7 +43,7 @@ DEPLOY = {  # the environment of a deploy
 
 def copy_project(folder: Path) -> Path:
     """A copy of the project, with what work leaves behind: a warehouse, crash reports, keys."""
-    project = Path(shutil.copytree(PROJECT, folder / "awardco-users", ignore=_not_of_the_project))
+    project = Path(shutil.copytree(PROJECT, folder / "awardco-users", ignore=not_of_the_project))
     for name, text in {
         "files/warehouse.db": "rows of people",
         "crash-reports/crash_20260301-120000.log": "rows of people",
@@ -58,7 +58,7 @@ def copy_project(folder: Path) -> Path:
     return project
 
 
-def _not_of_the_project(folder: str, names: list) -> set:
+def not_of_the_project(folder: str, names: list) -> set:
     """Names to leave out of a copy: what tools make, and where a developer may keep real keys."""
     made = (".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "files", "crash-reports")
     private = ("*configuration*.json", "*.env", ".env*")

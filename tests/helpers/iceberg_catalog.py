@@ -249,8 +249,7 @@ def query(sql: str, destination: dict, environment: dict) -> list:
         [sys.executable, __file__],
         input=json.dumps({"sql": sql, "destination": destination}),
         env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         encoding="utf-8",
         timeout=60,
     )

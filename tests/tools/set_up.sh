@@ -30,12 +30,12 @@ if is_there; then
   exit
 fi
 
-command -v "$python" >/dev/null || fail "$python is missing: install Python 3.10 or newer."
+command -v "$python" >/dev/null || fail "$python is missing: install Python 3.11 or newer."
 # pyenv, for one, puts a python3.X on PATH that ends with an error while that version is not activated.
 said=$("$python" -c '' 2>&1) \
   || fail "$python does not run ($(echo "$said" | head -n 1)): activate it, or name another: make PYTHON=/usr/bin/python3 ..."
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
-  || fail "$python is too old: install Python 3.10 or newer, or name one: make PYTHON=python3.12 ..."
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+  || fail "$python is too old: install Python 3.11 or newer, or name one: make PYTHON=python3.12 ..."
 "$python" -c 'import ensurepip, venv' 2>/dev/null \
   || fail "$python has no venv: install it (on Debian and Ubuntu: apt install python3-venv)."
 # What stands in this folder will be deleted.
