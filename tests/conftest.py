@@ -11,11 +11,11 @@ from quiet_home import make_quiet_home
 
 TESTS = Path(__file__).parent
 
-# These start shell scripts, make, a terminal, or the command line with a stand-in that is one.
+# These start shell scripts, make, a terminal, the command line with a script as a stand-in, or end
+# processes by a signal.
 if sys.platform == "win32":
-    collect_ignore = [
-        f"test_{name}.py" for name in ("commands", "deploy", "package", "setup_form", "workflows")
-    ]
+    names = ("commands", "deploy", "faults", "package", "setup_form", "workflows")
+    collect_ignore = [f"test_{name}.py" for name in names]
 
 # The suite tries the same examples each time; the tests marked slow try new ones.
 settings.register_profile("suite", derandomize=True)
@@ -39,7 +39,7 @@ def clock(monkeypatch):
     from harness import Clock
 
     clock = Clock()
-    monkeypatch.setattr(connector, "sleep", clock.sleep)
+    monkeypatch.setattr(connector, "time", clock)
     monkeypatch.setenv("FIVETRAN_DEPLOYMENT_MODEL", "local_debug")
     return clock
 

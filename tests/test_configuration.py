@@ -178,6 +178,14 @@ def test_a_useless_setting_is_refused_by_name_with_a_remedy(sent, name, value, r
     assert message.startswith(name) and remedy in message
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "1.5", "a week", "100000", "٣"])
+def test_days_between_full_syncs_are_a_whole_number_from_1(sent, days):
+    message = refusal(sent, full_sync_days=days)
+    assert message.startswith("full_sync_days must be a whole number of days from 1")
+    assert checked(full_sync_days=" 30 ").full_sync_days == 30
+    assert checked(full_sync_days="").full_sync_days is None
+
+
 @pytest.mark.parametrize("missing", ["api_key", "base_url"])
 def test_a_required_setting_that_is_not_there_is_named(missing):
     there = {name: value for name, value in REQUIRED.items() if name != missing}

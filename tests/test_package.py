@@ -1,7 +1,6 @@
 """What `fivetran package` puts into the file to upload, and what it says about imports."""
 
 import re
-import sys
 from zipfile import ZipFile
 
 import pytest
@@ -19,10 +18,15 @@ from fivetran_api import (
 # Everything that .gitignore does not name is uploaded: a new file belongs here or there.
 MAY_BE_UPLOADED = {
     ".gitignore",  # always is
+    "CONTRIBUTING.md",
     "LICENSE",
     "Makefile",
     "README.md",
     "connector.py",
+    *(
+        f"docs/{page}.md"
+        for page in ("errors", "how-it-syncs", "iceberg", "modelling", "operations")
+    ),
     "mock_data/users.json",
     "pyproject.toml",
     "requirements.txt",
@@ -93,11 +97,10 @@ def test_no_key_is_uploaded_wherever_people_keep_it(packaged, secret):
 
 def test_the_package_holds_the_setup_form(packaged):
     fields, tests = read_form(packaged.files[FORM])
-    assert fields == ["api_key", "base_url", "updated_since_param"]
+    assert fields == ["api_key", "base_url", "updated_since_param", "full_sync_days"]
     assert tests == ["connection_test", "users_test", "filter_test"]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="the command line scans from 3.11 on")
 def test_connector_py_imports_only_what_fivetran_preinstalls(packaged):
     """Any other import, one in tests/ too, is reported as missing, and a deploy stops to ask."""
     found = re.search("Found imports: (.*)", packaged.scan_log.read_text()).group(1)

@@ -56,7 +56,7 @@ def form():
 
 def test_the_form_asks_for_what_a_customer_has_to_give():
     fields = {field.name: field for field in form().fields}
-    assert list(fields) == ["api_key", "base_url", "updated_since_param"]
+    assert list(fields) == ["api_key", "base_url", "updated_since_param", "full_sync_days"]
     assert [name for name in fields if fields[name].required] == ["api_key", "base_url"]
     assert all(field.label and field.description for field in fields.values())
 
@@ -86,8 +86,10 @@ def test_the_form_registers_the_tests_from_the_key_to_the_filter():
 # --- What each test finds ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name, requests", [(name, 1 + (name == "filter_test")) for name in TESTS])
-def test_a_good_setup_passes_with_a_request_or_two(api, name, requests):
+@pytest.mark.parametrize(
+    "name, requests", [(name, 3 if name == "filter_test" else 1) for name in TESTS]
+)
+def test_a_good_setup_passes_with_one_request_or_three(api, name, requests):
     api.users = users(250)
     assert check(name, api) is None
     assert len(api.requests) == requests
@@ -185,14 +187,13 @@ REFUSALS = {
     "HTTP 204": {"status": 204},
     "users: null": {"status": 200, "body": {"users": None}},
     "no users": {"status": 200, "body": {"success": True}},
-    "success: false": {"status": 200, "body": {"success": False, "message": "No such time"}},
 }
 
 
 def answer_the_filter(api, **fault):
-    """Let only the request that carries the filter meet a fault."""
+    """Let only the request with a time to come meet a fault: the third."""
     refusal = Fault(times=9, **fault)
-    api.before_answer = lambda _: len(api.requests) == 2 and api.faults.append(refusal)
+    api.before_answer = lambda _: len(api.requests) == 3 and api.faults.append(refusal)
 
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
@@ -201,7 +202,25 @@ def test_an_api_that_refuses_a_time_to_come_passes(api, refusal):
     api.users = users(3)
     answer_the_filter(api, **refusal)
     assert check("filter_test", api) is None
-    assert len(api.requests) == 2
+    assert len(api.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "refusal", [(400, "older than 90 days"), (410, "gone"), (422, "notation")]
+)
+def test_an_api_that_refuses_its_own_times_fails_with_what_it_said(api, refusal):
+    """A quiet tenant, whose newest change is older than the filter reaches; another notation."""
+    api.users, (status, said) = users(3), refusal
+    api.filter_takes, api.filter_refusal = lambda since: False, (status, {"message": said})
+    message = check("filter_test", api)
+    assert f"HTTP {status}" in message and f"the API said: {said}" in message
+
+
+@pytest.mark.parametrize("past_end", ["null", "no users", "204"])
+def test_a_strict_filter_that_finds_nobody_is_no_refusal(api, past_end):
+    """Nobody is newer than the newest user, and the API writes nobody in its own way."""
+    api.users, api.strict, api.past_end = users(3), True, past_end
+    assert check("filter_test", api) is None
 
 
 @pytest.mark.parametrize("status, attempts", [(500, 2), (503, 2), (401, 1), (403, 1)])
@@ -214,10 +233,10 @@ def test_an_api_that_fails_at_the_filter_does_not_pass(api, status, attempts):
 @pytest.mark.parametrize(
     "newest, two_days_ahead",
     [
-        ("2026-02-27T11:00:00Z", "2026-03-03T12:00:00Z"),
-        ("2026-02-27T11:00:00.123Z", "2026-03-03T12:00:00.000Z"),
-        ("2026-02-27T11:00:00+02:00", "2026-03-03T14:00:00+02:00"),
-        ("2026-02-27 11:00:00", "2026-03-03 12:00:00"),
+        ("2026-02-27T11:00:00Z", "2026-03-03T11:00:00Z"),
+        ("2026-02-27T11:00:00.123Z", "2026-03-03T11:00:00.123Z"),
+        ("2026-02-27T11:00:00+02:00", "2026-03-03T11:00:00+02:00"),
+        ("2026-02-27 11:00:00", "2026-03-03 11:00:00"),
         ("2026-02-27", "2026-03-03"),
     ],
 )
@@ -229,14 +248,14 @@ def test_the_time_to_come_is_two_days_ahead_in_the_notation_of_the_api(
     api.users = [user(1, None), user(2, newest)]
     api.order = "storage"
     assert check("filter_test", api) is None
-    assert api.requests == [(1, None), (1, two_days_ahead)]
+    assert api.requests == [(1, None), (1, newest), (1, two_days_ahead)]
 
 
 def test_a_filter_can_be_tried_where_no_time_is_readable(api):
     api.users = [user(1, None), user(2, "yesterday")]
     api.order = "storage"
     assert check("filter_test", api) is None
-    assert api.requests == [(1, None), (1, "2026-03-03T12:00:00Z")]
+    assert api.requests == [(1, None), (1, None), (1, "2026-03-03T00:00:00Z")]
 
 
 def test_a_filter_works_even_where_users_never_updated_pass_it(api):
@@ -446,6 +465,7 @@ def filled_in(desk, served):
         "API key: ": KEY,
         "Base URL: ": served.url,
         "Name of the timestamp filter: ": "",
+        "Days between full syncs: ": "30",
     }
     return desk.fill_in(answers)
 
@@ -470,7 +490,7 @@ def test_the_form_explains_its_fields_where_it_asks_for_them(filled_in):
 def test_the_key_is_neither_shown_while_typed_nor_stored_readable(set_up, filled_in):
     assert KEY not in filled_in.output
     stored = json.loads(set_up.settings.read_text())
-    assert sorted(stored) == ["api_key", "base_url", "updated_since_param"]
+    assert sorted(stored) == ["api_key", "base_url", "full_sync_days", "updated_since_param"]
     assert stored["api_key"].startswith("fivetran_encrypted:")
     assert files_that_tell_the_key(set_up) == []
     assert stat.S_IMODE(set_up.settings.stat().st_mode) == 0o600
@@ -484,13 +504,13 @@ def test_what_the_form_wrote_is_what_fivetran_debug_needs(set_up):
     assert len(Project(set_up.project, None).table()[0]) == 120
 
 
-def test_all_setup_tests_pass_with_four_requests_and_exit_0(set_up, served):
+def test_all_setup_tests_pass_with_five_requests_and_exit_0(set_up, served):
     run = set_up.fivetran("configuration", "--test")
     assert run.status == 0, run.output
     for name, label in TESTS.items():
         assert f"[{name} - {label}]: PASSED" in run.output
     assert "All tests passed!" in run.output
-    assert len(served.requests) == 4
+    assert len(served.requests) == 5
     assert KEY not in run.output
 
 

@@ -11,18 +11,19 @@ import socket
 import struct
 import threading
 import time
-from datetime import datetime, timedelta, timezone
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 KEY = "a-key-0f-the-tenant-51"
-NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
+NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
 def text(instant: datetime) -> str:
     """The API's usual notation: `2026-03-01T12:00:00Z`."""
-    return instant.astimezone(timezone.utc).replace(tzinfo=None).isoformat() + "Z"
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def instant(value) -> datetime:
@@ -81,17 +82,38 @@ class Fault:
         return self.times > 0 and self.page in (None, page)
 
 
-# What comes past the last page: status and body. "last page" and "page 1" are pages of users.
+# What comes past the last page: status and body. "last page", "page 1" and "around" (page 1 again,
+# past the last one) are pages of users, except where there is nobody at all.
 MESSAGE = {"message": "Invalid page."}
 PAST_END = {
     "[]": (200, {"success": True, "users": []}),
     "null": (200, {"success": True, "users": None}),
     "no users": (200, {"success": True}),
-    "success: false": (200, {"success": False, "message": "No such page"}),
     "204": (204, None),
     **{str(status): (status, MESSAGE) for status in (400, 404, 410, 416, 422)},
-    "last page": (200, {"success": True, "users": []}),  # where there is nobody at all
-    "page 1": (200, {"success": True, "users": []}),
+    **dict.fromkeys(("last page", "page 1", "around"), (200, {"success": True, "users": []})),
+}
+
+# How an API may say in a 200 that it failed.
+FAILURES = {
+    "error": {"users": [], "error": "directory service unavailable"},
+    "errors": {"users": [], "errors": [{"detail": "directory service unavailable"}]},
+    "success: false": {"success": False},
+    "success: 0": {"success": 0, "users": []},
+    "success as text": {"success": "false", "users": []},
+    "status": {"status": "error", "users": []},
+    "a message alone": {"message": "Internal server error"},
+    "a list of some and an error": {"success": True, "users": [], "error": {"code": 17}},
+}
+
+# How an API may write a body: a function of the text, and the Content-Type.
+JSON = "application/json"
+ENCODINGS = {
+    "UTF-8": (str.encode, JSON),
+    "byte order mark": (lambda text: text.encode("utf-8-sig"), JSON),
+    "ISO-8859-1": (lambda text: text.encode("latin-1"), f"{JSON}; charset=ISO-8859-1"),
+    "UTF-8 called ISO-8859-1": (str.encode, f"{JSON}; charset=ISO-8859-1"),
+    "a charset that nobody knows": (str.encode, f"{JSON}; charset=utf8mb4"),
 }
 
 
@@ -111,12 +133,17 @@ class FakeAwardco:
         total: where the number of users stands, such as "total" or "meta.totalCount".
         unlisted: how many more users that number counts. max_offset: no user comes from there on.
     Filter and times:
-        filters_after_paging: the filter thins out full pages: short ones have more after them.
         filter_param: the filter's name; None where the API has no filter. `strict`: `>`, not `>=`.
         keeps_nulls: users without `updated_at` pass the filter.
+            filter_takes: the filter that is not refused (with `filter_refusal`), a function.
         zone: a tzinfo; times are written, and the filter is read, as local times without zone.
         dates_only: times are written, and compared, as dates. mixed: notations differ by row.
     Serving:
+        status: of an answer that holds users. encoding: see ENCODINGS.
+        shape: "list", or "object" as PHP writes a list with gaps. float_keys: `1001.0`.
+        cookie: sets one with page 1, and answers 404 to whoever sends it back.
+        fails_from: the page from which on every answer tells a `failure`, see FAILURES.
+        rate_limit: how many requests are answered before one gets 403 and a Retry-After.
         clock: the server's time; None sends no `Date`. `date` overrides what the header says.
         `tick` passes with each request.
         latency: seconds before an answer. latency_of: the same, by `per_page`.
@@ -138,7 +165,16 @@ class FakeAwardco:
         self.total = None
         self.unlisted = 0
         self.max_offset = None
-        self.filters_after_paging = False
+        self.filter_takes = lambda since: True
+        self.filter_refusal = (400, {"message": "updated_since must not be older than 90 days"})
+        self.status = 200
+        self.encoding = "UTF-8"
+        self.shape = "list"
+        self.float_keys = False
+        self.cookie = False
+        self.fails_from = None
+        self.failure = "error"
+        self.rate_limit = None
         self.filter_param = "updated_since"
         self.strict = False
         self.keeps_nulls = False
@@ -173,7 +209,7 @@ class FakeAwardco:
             row = next(row for row in self.users if row["employeeId"] == employee_id)
             row.update({"updated_at": text(self.clock), **fields})
 
-    def insert(self, row: dict, position: int = None):
+    def insert(self, row: dict, position: int | None = None):
         with self.lock:
             self.users.insert(len(self.users) if position is None else position, row)
 
@@ -189,7 +225,7 @@ class FakeAwardco:
     def page(self, number: int, per_page: int, since) -> list | None:
         """The users of a page; None past the end, or where a window holds nobody."""
         rows = self.ordered(number)
-        if since is not None and not self.filters_after_paging:
+        if since is not None:
             rows = [row for row in rows if self.passes(row, since)]
         if self.max_offset is not None:
             rows = rows[: self.max_offset]
@@ -201,15 +237,14 @@ class FakeAwardco:
             number = 0
         elif self.past_end == "last page":
             number = min(number, last)
+        elif self.past_end == "around":
+            number = number if number <= last else 0
         if number > last or not rows:
             return None
-        found = rows[number * step : number * step + size]
-        if self.filters_after_paging:
-            found = [row for row in found if self.passes(row, since)]
-        return found
+        return rows[number * step : number * step + size]
 
     def ordered(self, page: int = 1) -> list:
-        oldest = datetime.min.replace(tzinfo=timezone.utc)
+        oldest = datetime.min.replace(tzinfo=UTC)
         by_time = lambda row: instant(row.get("updated_at")) or oldest  # noqa: E731
         by_id = lambda row: row["employeeId"]  # noqa: E731
         if self.order in ("updated_at", "-updated_at"):
@@ -236,8 +271,8 @@ class FakeAwardco:
         if self.zone is not None:
             if moment.tzinfo is not None:
                 moment = moment.astimezone(self.zone)
-            moment = moment.replace(tzinfo=timezone.utc)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+            moment = moment.replace(tzinfo=UTC)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return moment.date() if self.dates_only else moment
 
     def written(self, row: dict, number: int) -> dict:
@@ -248,10 +283,12 @@ class FakeAwardco:
         moment = instant(row.get("updated_at"))
         if moment is not None and (self.zone or self.dates_only or self.mixed):
             row["updated_at"] = self.notation(moment, row["employeeId"])
+        if self.float_keys:
+            row["employeeId"] = float(row["employeeId"].lstrip("E"))
         return row
 
     def notation(self, moment: datetime, employee_id: str) -> str:
-        local = moment.astimezone(self.zone or timezone.utc)
+        local = moment.astimezone(self.zone or UTC)
         if self.dates_only:
             return local.date().isoformat()
         if not self.mixed:
@@ -340,19 +377,39 @@ class _Handler(BaseHTTPRequestHandler):
         self.reply(*answer)
 
     def answer(self, api, path: str, query: dict, page: int) -> tuple:
-        if self.headers.get("apiKey") != api.key:
-            return 401, {}, json.dumps({"success": False, "message": "Unauthorized"}).encode()
-        if path != "/api/users":
-            return 404, {}, json.dumps({"message": "Not found"}).encode()
         per_page, since = int(query["per_page"]), query.get(api.filter_param) or None
-        if not api.accepts(per_page):
-            return api.size_refusal, {}, json.dumps({"message": "Invalid per_page"}).encode()
+        refusal = self.refusal(api, path, per_page, since)
+        if refusal is not None:
+            status, headers, body = refusal
+            return status, headers, json.dumps(body).encode()
+        if api.fails_from and page >= api.fails_from:
+            return 200, {}, json.dumps(FAILURES[api.failure]).encode()
         found = api.page(page, per_page, since)
         if found is None:
             return self.nobody(api, page)
-        number = len(api.requests)
-        body = {"success": True, "users": [api.written(row, number) for row in found]}
-        return 200, {}, json.dumps(api.with_total(body, since)).encode()
+        rows = [api.written(row, len(api.requests)) for row in found]
+        if api.shape == "object":
+            rows = {str(2 * place): row for place, row in enumerate(rows)}
+        body = api.with_total({"success": True, "users": rows}, since)
+        encode, content_type = ENCODINGS[api.encoding]
+        cookie = {"Set-Cookie": "session=abc"} if api.cookie else {}
+        text = json.dumps(body, ensure_ascii=api.encoding == "UTF-8")
+        return api.status, {"Content-Type": content_type, **cookie}, encode(text)
+
+    def refusal(self, api, path: str, per_page: int, since: str | None) -> tuple | None:
+        """Status, headers and body for a request that the API refuses."""
+        if self.headers.get("apiKey") != api.key:
+            return 401, {}, {"success": False, "message": "Unauthorized"}
+        if path != "/api/users" or (api.cookie and self.headers.get("Cookie")):
+            return 404, {}, {"message": "Not found"}
+        if api.rate_limit and len(api.requests) % api.rate_limit == 0:
+            return 403, {"Retry-After": "2"}, {"message": "Quota exceeded"}
+        if not api.accepts(per_page):
+            return api.size_refusal, {}, {"message": "Invalid per_page"}
+        if since is not None and not api.filter_takes(since):
+            status, body = api.filter_refusal
+            return status, {}, body
+        return None
 
     def answer_cached(self, api, path: str, query: dict, page: int) -> tuple:
         until, answer = api.cached.get(self.path, (None, None))
@@ -364,8 +421,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def nobody(self, api, page: int) -> tuple:
         """What comes past the end, and on page 1 of an API that writes nobody as null or 204."""
-        is_refused = PAST_END[api.past_end][0] >= 400 or api.past_end == "success: false"
-        if page == api.first_page and is_refused:
+        if page == api.first_page and PAST_END[api.past_end][0] >= 400:
             return self.nobody_as("[]")  # as Django REST does
         return self.nobody_as(api.past_end)
 
@@ -399,7 +455,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def fail_cut(self, fault, answer):
         """Announce the whole body, send half of it."""
-        status, headers, body = answer
+        status, _, body = answer
         head = f"HTTP/1.1 {status} -\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         self.wfile.write(head + body[: len(body) // 2])
         self.close_connection = True
@@ -413,30 +469,6 @@ class _Handler(BaseHTTPRequestHandler):
     def fail_silent(self, fault, answer):
         """Accept, and never answer, until the client gives up."""
         self.connection.settimeout(10)
-        try:
+        with suppress(OSError):
             self.connection.recv(1)
-        except OSError:
-            pass
         self.close_connection = True
-
-    def fail_drip(self, fault, answer):
-        """Begin an answer with the fault's body, and send on, a byte now and then, until the
-        client asks again or is gone."""
-        asked, ends = len(self.server.api.requests), time.monotonic() + 60
-        self.wfile.write(fault.body)
-        while len(self.server.api.requests) == asked and time.monotonic() < ends:
-            self.wfile.write(b" ")
-            time.sleep(0.02)
-        self.close_connection = True
-
-    def fail_endless(self, fault, answer):
-        """A body that goes on until the client hangs up, or for 300 MB."""
-        self.wfile.write(b"HTTP/1.1 200 -\r\nConnection: close\r\n\r\n")
-        for _ in range(300):
-            self.wfile.write(b" " * 2**20)
-        self.close_connection = True
-
-    def fail_gigabyte(self, fault, answer):
-        """A body of one megabyte that unpacks to a gigabyte."""
-        body = gzip.compress(b" " * 2**24) * 64
-        self.reply(fault.status or 200, {"Content-Encoding": "gzip", **fault.headers}, body)

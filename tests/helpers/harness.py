@@ -5,7 +5,7 @@ import json
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
 
@@ -30,10 +30,6 @@ class Outcome:
     @property
     def cursor(self) -> str:
         return self.state.get("last_sync_time")
-
-    @property
-    def resume(self) -> dict:
-        return self.state.get("resume")
 
     def log_lines(self, part: str) -> list:
         return [line for line in self.log.splitlines() if part in line]
@@ -200,14 +196,14 @@ class Killed(BaseException):
 
 
 class Clock:
-    """Stands in for the clock and the sleep of the connector: time passes only by sleeping."""
+    """In place of the module time in the connector: sleeping takes no time, and is noted."""
 
     def __init__(self):
         self.sleeps = []
 
-    def sleep(self, api, seconds: float):
+    def sleep(self, seconds: float):
         self.sleeps.append(seconds)
 
 
 def utc(value: str) -> datetime:
-    return datetime.fromisoformat(value.replace("Z", "+00:00")).astimezone(timezone.utc)
+    return datetime.fromisoformat(value.replace("Z", "+00:00")).astimezone(UTC)
