@@ -1,0 +1,130 @@
+"""The list of faults is kept up to date, and `make test-faults` tells what its tests notice."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from faults import FAULTS
+from fivetran_api import PROJECT
+
+CONNECTOR = (PROJECT / "connector.py").read_text(encoding="utf-8")
+
+
+def test_each_fault_has_a_name_of_its_own():
+    names = [fault.name for fault in FAULTS]
+    assert [name for name in names if names.count(name) > 1] == []
+
+
+def test_each_fault_replaces_a_text_that_stands_once_in_the_connector():
+    assert [fault.name for fault in FAULTS if CONNECTOR.count(fault.find) != 1] == []
+    assert [fault.name for fault in FAULTS if fault.find == fault.replace] == []
+
+
+def test_each_fault_names_a_test_that_exists():
+    assert [fault.test for fault in FAULTS if not exists(fault.test)] == []
+
+
+def exists(test: str) -> bool:
+    file, name = re.fullmatch(
+        r"(tests/test_\w+\.py)::(?:\w+::)?(test_\w+)(?:\[.+\])?", test
+    ).groups()
+    text = (PROJECT / file).read_text(encoding="utf-8")
+    return re.search(rf"^ *def {name}\(", text, re.MULTILINE) is not None
+
+
+# --- The script ----------------------------------------------------------------------------------
+
+SUM = """
+def add(a, b):
+    return a + b
+"""
+TESTS = """
+import pytest
+import connector
+
+@pytest.fixture
+def three():
+    return connector.add(1, 2) + connector.add(0, 0)
+
+@pytest.mark.slow
+def test_add():
+    assert connector.add(1, 2) == 3
+
+def test_nothing():
+    connector.add(1, 2)
+
+@pytest.mark.timeout(1)
+def test_ends():
+    connector.add(1, 2)
+
+def test_three(three):
+    assert three == 3
+"""
+FAULTY = """
+FAULTS = [
+    Fault("the sum is a product", "Sums", "a + b", "a * b", "tests/test_add.py::test_add"),
+    Fault("no test looks", "Sums", "a + b", "a * b", "tests/test_add.py::test_nothing"),
+    Fault("a loop", "Loops", "return a + b", "while a: pass", "tests/test_add.py::test_ends"),
+    Fault("not there", "Texts", "a - b", "b - a", "tests/test_add.py::test_add"),
+    Fault("there twice", "Texts", "b", "c", "tests/test_add.py::test_add"),
+    Fault("no Python", "Broken", "a + b", "a +", "tests/test_add.py::test_add"),
+    Fault("fails when loaded", "Broken", "a + b", "a\\nc", "tests/test_add.py::test_add"),
+    Fault("fails in a fixture", "Broken", "a + b", "c", "tests/test_add.py::test_three"),
+]
+"""
+
+
+@pytest.fixture
+def sums(tmp_path):
+    """A project of one function, with a fault for each thing that the script can say."""
+    for name in ("pyproject.toml", "tests/tools/run_faults.py", "tests/helpers/fivetran_api.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / name, tmp_path / name)
+    shutil.copy(PROJECT / "tests/helpers/quiet_home.py", tmp_path / "tests/helpers")
+    definition = (PROJECT / "tests/faults.py").read_text(encoding="utf-8").split("FAULTS = ")[0]
+    (tmp_path / "tests/faults.py").write_text(definition + FAULTY)
+    (tmp_path / "tests/test_add.py").write_text(TESTS)
+    (tmp_path / "connector.py").write_text(SUM)
+    return tmp_path
+
+
+def run(project, *names) -> subprocess.CompletedProcess:
+    script = project / "tests" / "tools" / "run_faults.py"
+    return subprocess.run(
+        [sys.executable, script, *names], capture_output=True, encoding="utf-8", timeout=100
+    )
+
+
+def test_what_came_of_each_fault_is_told(sums):
+    done = run(sums)
+    assert re.findall(r"^  (\S.*?) +\d+\.\d s  (.+)$", done.stdout, re.MULTILINE) == [
+        ("caught", "the sum is a product"),
+        ("NOT CAUGHT", "no test looks"),
+        ("caught (time-out)", "a loop"),
+        ("text not found", "not there"),
+        ("text not found", "there twice"),
+        ("broken", "no Python"),
+        ("broken", "fails when loaded"),
+        ("broken", "fails in a fixture"),
+    ], done.stdout + done.stderr
+    assert done.stdout.endswith(
+        "\n1 caught, 1 NOT CAUGHT, 1 caught (time-out), 2 text not found, 3 broken\n"
+    )
+    assert "E   NameError: name 'c' is not defined" in done.stdout  # why it is broken
+    assert done.returncode == 1
+
+
+def test_faults_can_be_chosen_by_a_part_of_their_names(sums):
+    done = run(sums, "product")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("\n1 caught\n") and "loop" not in done.stdout
+
+
+def test_no_fault_is_tried_where_a_test_fails_without_one(sums):
+    (sums / "connector.py").write_text(SUM.replace("a + b", "a + b + 1"))
+    done = run(sums)
+    assert done.returncode == 1 and "tests/test_add.py::test_add" in done.stdout
+    assert done.stdout.endswith("No fault was tried: its test must pass without it.\n")

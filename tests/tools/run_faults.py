@@ -1,0 +1,146 @@
+"""Check that the suite notices each fault of tests/faults.py.
+
+`make test-faults` runs it. Arguments choose faults: those whose names contain one of them. Each
+fault is put, alone, into a copy of the project, where the test that it names then runs. Before
+that, all these tests must pass without a fault. What is printed of each:
+
+    caught          the test failed, or took too long
+    NOT CAUGHT      the test passed
+    text not found  the text to replace is not in connector.py, or is there more than once
+    broken          connector.py cannot be loaded, or the test did not get as far as to fail
+
+The exit code is 1 unless all are caught.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from textwrap import indent
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
+
+from faults import FAULTS, Fault
+from fivetran_api import PROJECT, not_of_the_project
+
+CORES = os.cpu_count() or 1
+LIMIT_SECONDS = 120  # for one fault
+OUT_OF_TIME = "caught (time-out)"
+
+
+def run_pytest(project: Path, *arguments, limit: float | None = None) -> tuple[int | None, str]:
+    """Run tests in a copy of the project, slow ones too.
+
+    Returns:
+        The exit code, None where the limit was reached, and the output.
+    """
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no"]
+    with subprocess.Popen(
+        [*command, "-m", "", f"--basetemp={project}-tmp", *arguments],
+        cwd=project,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # with the processes that the test started
+            return None, ""
+    return process.returncode, output
+
+
+def try_fault(clean: Path, fault: Fault) -> tuple[str, float, str]:
+    """Put a fault into a copy and run its test there.
+
+    Returns:
+        What came out, after how many seconds, and what to print about it.
+    """
+    began = time.monotonic()
+    text = (clean / "connector.py").read_text(encoding="utf-8")
+    found = text.count(fault.find)
+    if found != 1:
+        return "text not found", 0, f"found {found} times: {fault.find!r}"
+    with tempfile.TemporaryDirectory(dir=clean.parent, ignore_cleanup_errors=True) as folder:
+        # With the compiled tests: compiling takes longer than most of them do.
+        project = Path(shutil.copytree(clean, Path(folder) / "project"))
+        shutil.rmtree(project / "__pycache__", ignore_errors=True)
+        faulty = text.replace(fault.find, fault.replace)
+        (project / "connector.py").write_text(faulty, encoding="utf-8")
+        status, output = run_pytest(project, "-x", fault.test, limit=LIMIT_SECONDS)
+    verdict = judge(status, output)
+    return verdict, time.monotonic() - began, explain(output) if verdict == "broken" else ""
+
+
+def judge(status: int | None, output: str) -> str:
+    if status is None:
+        return OUT_OF_TIME
+    if status == 0:
+        return "NOT CAUGHT"
+    if status != 1 or "ERROR at setup of" in output:
+        return "broken"
+    return OUT_OF_TIME if "from pytest-timeout" in output else "caught"
+
+
+def explain(output: str) -> str:
+    """The errors in what pytest printed, or the end of it."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    return "\n".join([line for line in lines if line.startswith(("E ", "ERROR"))] or lines[-5:])
+
+
+def choose(names: list) -> list:
+    """The faults that have one of the names, or all; those of a section together."""
+    chosen = [fault for fault in FAULTS if not names or any(name in fault.name for name in names)]
+    sections = list(dict.fromkeys(fault.section for fault in chosen))
+    return sorted(chosen, key=lambda fault: sections.index(fault.section))
+
+
+def try_all(clean: Path, faults: list) -> Counter:
+    """Try the faults, print what came out of each, and count it."""
+    verdicts, section = Counter(), None
+    with ThreadPoolExecutor(CORES) as pool:
+        outcomes = pool.map(partial(try_fault, clean), faults)
+        for fault, (verdict, seconds, detail) in zip(faults, outcomes, strict=True):
+            if fault.section != section:
+                section = fault.section
+                print(f"\n{section}")
+            print(f"  {verdict:<17} {seconds:>5.1f} s  {fault.name}", flush=True)
+            if detail:
+                print(indent(detail, " " * 29))
+            verdicts[verdict] += 1
+    return verdicts
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("name", nargs="*", help="part of the name of a fault to try")
+    faults = choose(options.parse_args().name)
+    if not faults:
+        options.error("no fault has such a name")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        clean = Path(shutil.copytree(PROJECT, Path(folder) / "clean", ignore=not_of_the_project))
+        tests = dict.fromkeys(fault.test for fault in faults)
+        status, output = run_pytest(clean, "-n", str(CORES), *tests)
+        if status != 0:
+            print(f"{output}\nNo fault was tried: its test must pass without it.")
+            return 1
+        verdicts = try_all(clean, faults)
+    print("\n" + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
+    return 0 if all(verdict.startswith("caught") for verdict in verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
