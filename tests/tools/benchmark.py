@@ -7,11 +7,15 @@ project folder of its own, in alternating rounds, and subtracts the SDK's start:
 - connector: this connector, against an API on loopback that answers after so many milliseconds and
   gives at most 1,000 users a page, or at most 100;
 - floor: the same rows made in memory, with a checkpoint after each page: what the SDK costs;
-- serial: asks for 100 users, writes them, and only then asks for the next 100.
+- serial: asks for 100 users, writes them, and only then asks for the next 100;
+- old: with `--old REVISION`, the connector of that revision of git, at the connector's sizes.
 
 Two syncs are compared within a round, and the median of the rounds counts. Whether the time a row
 grows with the number of users is judged by the fastest stretches of a sync: a machine's other work
 slows some of them down, and growth would all.
+
+With `--old`, the CPU time of the two connectors is compared too: of update(), with operations that
+do nothing, since the SDK's own varies by more than a connector takes. The least counts.
 
 The exit code is 1 where a target is missed.
 """
@@ -29,23 +33,24 @@ import time
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from itertools import count, pairwise
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.request import urlopen
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
-from quiet_home import make_quiet_home  # noqa: E402
+from quiet_home import make_quiet_home
 
 TOOLS = Path(__file__).resolve().parent
 PROJECT = TOOLS.parents[1]
 LARGE, SMALL = 1_000, 100  # users a page
 STRETCH = 2  # large pages
-START = datetime(2020, 1, 1, tzinfo=timezone.utc)
+START = datetime(2020, 1, 1, tzinfo=UTC)
 COLUMNS = {
     "employeeId": "STRING",
     "firstName": "STRING",
@@ -66,6 +71,11 @@ class Sync(NamedTuple):
     users: int
     pages: int = LARGE
     latency: int = 0  # milliseconds a request
+
+    @property
+    def old(self) -> "Sync":
+        """The same with the connector of the other revision."""
+        return self._replace(kind="old")
 
     def __str__(self) -> str:
         return f"{self.users:,} users, pages of {self.pages:,}, {self.latency} ms"
@@ -104,13 +114,13 @@ FULL = Plan(
     duration="7 minutes",
     rounds=5,
     fast=[
-        against_floor(20_000, LARGE, 0, least=0.85),
+        against_floor(20_000, LARGE, 0, least=0.9),
         against_floor(20_000, LARGE, 50, least=0.8),
-        against_floor(10_000, SMALL, 0, least=0.9),
+        against_floor(10_000, SMALL, 0, least=0.88),
     ],
     slow_rounds=2,
     slow=[
-        against_serial(10_000, LARGE, 300, least=8),
+        against_serial(10_000, LARGE, 300, least=8.5),
         against_serial(10_000, SMALL, 300, least=1),
     ],
     many=200_000,
@@ -119,13 +129,13 @@ QUICK = Plan(
     duration="90 seconds",
     rounds=1,
     fast=[
-        against_floor(10_000, LARGE, 0, least=0.85),
+        against_floor(10_000, LARGE, 0, least=0.9),
         against_floor(10_000, LARGE, 50, least=0.8),
-        against_floor(3_000, SMALL, 0, least=0.9),
+        against_floor(3_000, SMALL, 0, least=0.88),
     ],
     slow_rounds=1,
     slow=[
-        against_serial(10_000, LARGE, 300, least=8),
+        against_serial(10_000, LARGE, 300, least=8.5),
         against_serial(2_000, SMALL, 300, least=1),
     ],
     many=20_000,
@@ -233,6 +243,23 @@ def measure(sync: Sync, url: str, result: Path):
     result.write_text(json.dumps({"seconds": seconds, "peak": peak, "stretches": stretches}))
 
 
+def measure_cpu(sync: Sync, url: str, result: Path):
+    """Run update() without the SDK and write its CPU time a row, in microseconds, to `result`."""
+    import connector  # of the folder that run() names
+
+    def nothing(*_, **__):
+        pass
+
+    names = ("upsert", "checkpoint", "info", "warning")
+    connector.op = connector.log = SimpleNamespace(**dict.fromkeys(names, nothing))
+    times = []
+    for _ in range(5):
+        began = time.process_time()
+        connector.update({"api_key": "a-key", "base_url": url}, {})
+        times.append(time.process_time() - began)
+    result.write_text(json.dumps(min(times) * 1e6 / sync.users))
+
+
 def times_of_checkpoints() -> list:
     """Will hold, of each checkpoint from now on, when it was done."""
     from fivetran_connector_sdk import Operations
@@ -248,8 +275,7 @@ def times_of_checkpoints() -> list:
 
 
 def the_connector(sync: Sync):
-    sys.path.insert(0, str(PROJECT))
-    import connector
+    import connector  # of the folder that run() names
 
     return connector.connector
 
@@ -300,6 +326,7 @@ def plain_connector(update):
 CONNECTORS = {
     "connector": the_connector,
     "incremental": the_connector,
+    "old": the_connector,
     "floor": floor,
     "serial": serial_reader,
 }
@@ -312,18 +339,18 @@ def rows_in(warehouse: Path) -> int:
         return found.execute('SELECT count(*) FROM tester."user"').fetchone()[0]
 
 
-def run(sync: Sync, url: str) -> dict:
-    """Measure one sync: its seconds, its peak in bytes, and the seconds of its stretches."""
+def run(sync: Sync, url: str, code: Path, what: str = "--measure"):
+    """Measure one sync with the connector.py of a folder, and return what was found."""
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as project:
         make_quiet_home(Path(home))
         (Path(project) / "connector.py").touch()  # or the SDK's dependency check goes online
         result = Path(project) / "result.json"
         path = [str(TOOLS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
         quiet = {"HOME": home, "USERPROFILE": home, "FIVETRAN_DEPLOYMENT_MODEL": "local_debug"}
-        environment = {**os.environ, **quiet, "PATH": os.pathsep.join(path)}
+        quiet |= {"PATH": os.pathsep.join(path), "PYTHONPATH": str(code)}
         base_url = f"{url}/{sync.latency}/{sync.users}/{sync.pages}"
-        command = [sys.executable, __file__, "--measure", json.dumps(sync), base_url, str(result)]
-        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+        command = [sys.executable, __file__, what, json.dumps(sync), base_url, str(result)]
+        subprocess.run(command, check=True, env=os.environ | quiet, stdout=subprocess.DEVNULL)
         return json.loads(result.read_text())
 
 
@@ -333,17 +360,26 @@ def run(sync: Sync, url: str) -> dict:
 class Runs:
     """What was measured of each sync, once a round."""
 
-    def __init__(self, url: str):
+    def __init__(self, url: str, old: Path | None):
         self.url = url
+        self.old = old  # a folder with the old connector.py
         self.found = defaultdict(list)
+        self.cpu = defaultdict(list)  # microseconds a row
+
+    def code(self, sync: Sync) -> Path:
+        return self.old if sync.kind == "old" else PROJECT
+
+    def add_cpu(self, sync: Sync):
+        self.cpu[sync].append(run(sync, self.url, self.code(sync), "--cpu"))
+        print(f"  {sync.kind:<11} {sync!s:<39} {self.cpu[sync][-1]:>6.1f} µs of CPU time a row")
 
     def add(self, sync: Sync):
         before = self.requests_made()
-        found = run(sync, self.url)
+        found = run(sync, self.url, self.code(sync))
         found["requests"] = self.requests_made() - before
         self.found[sync].append(found)
         print(
-            f"  {sync.kind:<11} {str(sync):<39} {found['seconds']:>6.2f} s"
+            f"  {sync.kind:<11} {sync!s:<39} {found['seconds']:>6.2f} s"
             f" {found['requests']:>4} requests",
             flush=True,
         )
@@ -383,13 +419,17 @@ class Runs:
 def measure_all(plan: Plan, runs: Runs):
     for number in range(plan.rounds):
         print(f"Round {number + 1} of {plan.rounds}")
-        for kind in ("connector", "floor", "serial"):
+        for kind in ("connector", "floor", "serial", *(["old"] if runs.old else [])):
             runs.add(Sync(kind, 0))
         runs.add(NOTHING_NEW)
         comparisons = plan.fast + (plan.slow if number < plan.slow_rounds else [])
-        syncs = dict.fromkeys(sync for one in comparisons for sync in (one.sync, one.other))
+        syncs = [sync for one in comparisons for sync in (one.sync, one.sync.old, one.other)]
+        syncs = dict.fromkeys(sync for sync in syncs if sync.kind != "old" or runs.old)
         for sync in syncs if number % 2 == 0 else reversed(syncs):
             runs.add(sync)
+        for comparison in plan.fast if runs.old else ():
+            runs.add_cpu(comparison.sync)
+            runs.add_cpu(comparison.sync.old)
     print("Size")
     for users in (FEW, plan.many):
         for kind in ("connector", "floor"):
@@ -401,6 +441,8 @@ def targets(plan: Plan, runs: Runs) -> list:
     found = [speed(runs, *comparison) for comparison in plan.fast + plan.slow]
     found.append(memory(plan, runs))
     found.append(time_a_row(plan, runs))
+    if runs.old:
+        found.append(cpu_time(plan, runs))
     requests = max(runs.values(NOTHING_NEW, "requests"))
     found.append(("nothing new: two requests", f"{requests} requests", requests <= 2))
     return found
@@ -447,6 +489,19 @@ def time_a_row(plan: Plan, runs: Runs) -> tuple:
     return what, figures, growth <= 0.1
 
 
+def cpu_time(plan: Plan, runs: Runs) -> tuple:
+    first = plan.fast[0].sync
+    growth = min(runs.cpu[first]) / min(runs.cpu[first.old]) - 1
+    what = f"{first}: CPU time a row at most 5 % more than the old connector's"
+    figures = [f"{growth:.1%}; new and old:"]
+    for sync, *_ in plan.fast + plan.slow:
+        line = f"{sync}: {runs.rate(sync):,.0f} and {runs.rate(sync.old):,.0f} rows/s"
+        if sync in runs.cpu:
+            line += f", {min(runs.cpu[sync]):.1f} and {min(runs.cpu[sync.old]):.1f} µs"
+        figures.append(line)
+    return what, "\n         ".join(figures), growth <= 0.05
+
+
 def machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
@@ -454,15 +509,32 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {memory:.0f} GB, Python {version}; load before: {load}"
 
 
+@contextmanager
+def old_connector(revision: str | None):
+    """Write the connector.py of a revision to a folder, and give it; None without a revision."""
+    if revision is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        with (Path(folder) / "connector.py").open("wb") as file:
+            command = ["git", "show", f"{revision}:connector.py"]
+            subprocess.run(command, check=True, cwd=PROJECT, stdout=file)
+        yield Path(folder)
+
+
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--quick", action="store_true", help="one short round: a rough answer")
-    plan = QUICK if options.parse_args().quick else FULL
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one short round: a rough answer")
+    parser.add_argument(
+        "--old", metavar="REVISION", help="of git: measure its connector too (a third longer)"
+    )
+    options = parser.parse_args()
+    plan = QUICK if options.quick else FULL
     print(machine())
     print(f"This takes about {plan.duration} on 2 cores with nothing else to do.", flush=True)
     began = time.monotonic()
-    with api(plan.many) as url:
-        runs = Runs(url)
+    with old_connector(options.old) as old, api(plan.many) as url:
+        runs = Runs(url, old)
         measure_all(plan, runs)
     found = targets(plan, runs)
     print()
@@ -478,5 +550,7 @@ if __name__ == "__main__":
         serve(int(sys.argv[2]))
     elif sys.argv[1:2] == ["--measure"]:
         measure(Sync(*json.loads(sys.argv[2])), sys.argv[3], Path(sys.argv[4]))
+    elif sys.argv[1:2] == ["--cpu"]:
+        measure_cpu(Sync(*json.loads(sys.argv[2])), sys.argv[3], Path(sys.argv[4]))
     else:
         sys.exit(main())
