@@ -830,8 +830,8 @@ FAULTS = [
     Fault(
         "A time that cannot be held in UTC ends the sync",
         section="Rows",
-        find="with suppress(AttributeError, OverflowError, ValueError):\n        written",
-        replace="with suppress(AttributeError, ValueError):\n        written",
+        find="with suppress(AttributeError, OverflowError, TypeError, ValueError):\n        written",
+        replace="with suppress(AttributeError, TypeError, ValueError):\n        written",
         test="tests/test_cursor.py::test_what_is_no_timestamp_is_none",
     ),
     Fault(
