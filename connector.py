@@ -473,9 +473,8 @@ def make_request_with_retry(
         PageRefused: the page may lie past the end. PageError: smaller pages may help.
         SyncError: nor would they. The message says what to check, and what the API said.
     """
-    params: dict = {"page": page, "per_page": per_page}
-    if updated_since is not None:
-        params[api.updated_since_param] = updated_since
+    since = {} if updated_since is None else {api.updated_since_param: updated_since}
+    params = {"page": page, "per_page": per_page, **since}
     failed, attempt = f"Page {page} of the users could not be read", 0
     while True:
         attempt += 1
