@@ -2,9 +2,9 @@
 
 It pages through `GET {base_url}/api/users` with the `updated_since` filter, upserts each user into
 the table `USER` and checkpoints after each page. The API documents neither the order of its rows
-nor its page size, its last page or its clock, so no rule below rests on one of them.
+nor its page size, its last page or its clock, so no rule below relies on them.
 
-The words of this file:
+Terms:
 
     sync     one call of update()
     window   the users that the filter of a sync lets through
@@ -87,7 +87,7 @@ __ADVICE = {
 }
 __FILTER_ADVICE = "set updated_since_param to the name that your API uses."
 __MAX_QUOTED_CHARACTERS = 200
-__NO_ERROR = {"", "0", "false", "none", "null", "ok", "success"}  # APIs write so beside users
+__NO_ERROR = {"", "0", "false", "none", "null", "ok", "success"}  # in an error field
 __TOTAL = re.compile("count|total((?!page).)*", re.IGNORECASE)  # such as totalCount
 __COLUMN_NAME = re.compile(r"(?!_fivetran)[ -~]*[A-Za-z0-9][ -~]*")
 __LOOKS_TYPED = re.compile(r"[-+.:TtZzEe \d]+")
@@ -135,7 +135,7 @@ def update(configuration: dict, state: dict):
     Args:
         configuration, state: see `validate_configuration()` and `start_sync()`.
     Raises:
-        ConfigurationError, SyncError: without frames, of which a crash report prints variables.
+        ConfigurationError, SyncError: without frames, whose variables a crash report would print.
     """
     try:
         settings = validate_configuration(configuration)
@@ -169,14 +169,14 @@ class Sync:
 
     api: Api
     state: dict  # as the sync before left it
-    updated_since: str | None  # the filter, frozen: every request of the sync carries it
-    began: datetime  # by this machine's clock
+    updated_since: str | None  # the filter, frozen; only read_without_filter() drops it
+    began: datetime  # by this machine's clock; for last_full_sync only
     cursor: str | None  # where last_sync_time may stand so far, as the API wrote it
-    cursor_at: datetime | None  # the same
+    cursor_at: datetime | None  # the cursor, parsed
     known: dict = field(default_factory=dict)  # employeeId to updated_at: 40 MB for 200,000 users
     without_key: set = field(default_factory=set)  # rows that have no employeeId, see identify()
     pages: int = 0  # with users
-    oldest: datetime | None = None  # updated_at of a user
+    oldest: datetime | None = None  # the oldest updated_at so far
     filter_refusal: str = ""  # why the window is read without the filter
 
 
@@ -198,14 +198,14 @@ class Pass:
 
 def start_sync(api: Api, full_sync_days: int | None, state: dict) -> Sync:
     """What a sync knows at its start, from `{"last_sync_time": text, "last_full_sync": text}`: the
-    cursor in the API's own notation, and when the last sync began that read everybody and was
-    whole. Everybody is read again once that is `full_sync_days` ago. Raises SyncError."""
+    cursor in the API's own notation, and when the last whole sync of everybody began. Everybody is
+    read again once that is `full_sync_days` ago. Raises SyncError."""
     for name, value in state.items():
         if parse_timestamp(value) is None:
             raise SyncError(f"The state cannot be used: {name} is unreadable. Start a re-sync.")
     cursor, began = state.get("last_sync_time"), now()
     last = parse_timestamp(state.get("last_full_sync")) or datetime.min.replace(tzinfo=UTC)
-    # abs(), since a time to come tells only that a clock was wrong.
+    # abs(): a time in the future only shows that a clock was wrong.
     is_due = full_sync_days is not None and abs(began - last) >= timedelta(days=full_sync_days)
     updated_since = None if is_due else cursor
     window = f"users changed since {updated_since}" if updated_since else "all users"
@@ -257,7 +257,7 @@ def read_pass(sync: Sync, per_page: int) -> Pass:
 
 def read_without_filter(sync: Sync, error: PageError) -> Pass:
     """Read everybody if page 1 can be read without the filter: APIs refuse its notation, its name,
-    or a time that is too old. Without a list of users, nobody has changed. Raises PageError."""
+    or a time that is too old. After an answer without users, nobody changed. Raises PageError."""
     make_request_with_retry(sync.api, 1, __SMALL_PAGE, attempts=__LARGE_PAGE_ATTEMPTS)
     if isinstance(error, NoUsers):
         return Pass(__SMALL_PAGE, __SMALL_PAGE)
@@ -301,8 +301,8 @@ def deliver_user(sync: Sync, current: Pass, user: dict, key: str):
 
 
 def move_cursor(sync: Sync, updated_at: datetime, text: str):
-    """Let the cursor follow the newest time, at a distance from the sync's first answer that lets
-    the next sync find what was committed late."""
+    """Move the cursor to the newest time that is older than the sync's first answer by the margin:
+    the next sync then finds what was committed late."""
     if sync.cursor_at is None or updated_at > sync.cursor_at:
         margin = __CURSOR_MARGIN if read_iso(text).tzinfo else __CURSOR_MARGIN_WITHOUT_ZONE
         if sync.api.started_at - updated_at >= margin:
@@ -340,18 +340,19 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
             yield answer
         before, answer = answer, ahead.result()
         if brings_somebody_new(current, answer):
-            # A page 2 in the first size, see look_at(), may skip what page 1 left out.
+            # Page 2 in the first size, see look_at(), may skip users that follow page 1.
             current.has_gap |= page == 2 and current.per_page > len(before.users)
         elif is_end(sync, current, page, before, answer):
             if answer.users and set(answer.keys) != set(before.keys):
-                yield answer  # who moved here from a page already read stands for somebody missed
+                yield answer  # who was met before has moved here, so others may be missed
             return
 
 
 def is_end(sync: Sync, current: Pass, page: int, before: Answer, answer: Answer) -> bool:
-    """Whether the users end before `page`, which brought nobody new: nor does the next page, nor
-    the page itself, asked again. After a refusal page 1 must be answered, since a route may be
-    gone for seconds, and be back when the page itself is asked. Raises PageRefused."""
+    """Whether the users end before `page`, which brought nobody new. Asks for the next page and
+    for `page` again, and notes in `current` a gap or a refusal. After a refusal page 1 must be
+    answered: a route may be gone for seconds, and be back when `page` is asked for again. Raises
+    PageRefused, or SyncError if the API ignores `page`."""
     if page == 2 and len(before.users) < __SMALL_PAGE and not answer.users and not answer.refusal:
         return True  # a small window is read in two requests, as most syncs are
     looks = [look_at(sync, current, page + 1)]
@@ -377,11 +378,11 @@ def brings_somebody_new(current: Pass, answer: Answer) -> bool:
 
 
 def check_page_is_counted(sync: Sync, size: int):
-    """Raise SyncError if pages 1 and 2 are alike because the API ignores `page` and cut page 1. If
-    page 2 is full too in just over half the size, it does not hold the rest of the users."""
+    """Raise SyncError if pages 1 and 2 are alike because the API ignores `page`. If it obeys, page
+    2 in just over half the size holds only the rest of the users, which is less than a page."""
     half = size // 2 + 1
     if size < __MIN_USERS_TO_JUDGE or __LARGE_PAGE % size:
-        return  # too few to tell, or no size that anybody limits pages to
+        return  # too few to tell, or not a size to which an API caps its pages
     with suppress(PageRefused):
         if len(make_request_with_retry(sync.api, 2, half).users) == half:
             raise SyncError(
@@ -391,8 +392,8 @@ def check_page_is_counted(sync: Sync, size: int):
 
 
 def look_at(sync: Sync, current: Pass, page: int) -> Answer:
-    """Ask for a page that may lie past the end; a refusal becomes an answer without users. If the
-    API takes only certain sizes, ask from page 2 on in the first one."""
+    """Ask for a page that may lie past the end; a refusal becomes an answer without users. If it
+    refuses page 2 in the size that page 1 had, go back to the size asked for first."""
     try:
         return make_request_with_retry(sync.api, page, current.per_page, sync.updated_since)
     except PageRefused as refusal:
@@ -425,7 +426,7 @@ class Api:
     session: requests.Session
     url: str
     updated_since_param: str
-    started_at: datetime | None = None  # of the sync: when its first answer came
+    started_at: datetime | None = None  # when the first answer came; the margins count from it
 
 
 @dataclass
@@ -471,7 +472,7 @@ def make_request_with_retry(
             the API asks to wait longer than `max_retry_after_seconds`, fail at once.
     Raises:
         PageRefused: the page may lie past the end. PageError: smaller pages may help.
-        SyncError: nor would they. The message says what to check, and what the API said.
+        SyncError: they would not. The message says what to check, and what the API said.
     """
     since = {} if updated_since is None else {api.updated_since_param: updated_since}
     params = {"page": page, "per_page": per_page, **since}
@@ -479,7 +480,7 @@ def make_request_with_retry(
     while True:
         attempt += 1
         try:
-            return send_request(api, params)
+            return send_request(api, params, page)
         except SyncError as error:
             raise type(error)(f"{failed} (attempt {attempt}): {error}") from None
         except AttemptFailed as failure:
@@ -497,9 +498,9 @@ def make_request_with_retry(
             continue
 
 
-def send_request(api: Api, params: dict) -> Answer:
+def send_request(api: Api, params: dict, page: int) -> Answer:
     """One attempt. Raises AttemptFailed where another may help, else SyncError; neither quotes a
-    header, of which one is the key."""
+    header, since one holds the key."""
     try:
         # requests would take the key along to whatever host a redirect names.
         response = api.session.get(
@@ -516,8 +517,8 @@ def send_request(api: Api, params: dict) -> Answer:
     if api.started_at is None:
         # Either clock may be wrong. The earlier one costs at worst some users who are read again.
         api.started_at = min(now(), read_date(response, "Date") or now())
-    check_status(response, params["page"])
-    return read_answer(response, params["page"])
+    check_status(response, page)
+    return read_answer(response, page)
 
 
 def now() -> datetime:
@@ -587,7 +588,7 @@ def read_date(response: requests.Response, header: str) -> datetime | None:
 
 
 def quote_error(response: requests.Response) -> str:
-    """What the API said of an error: on one line, cut short, without the key should it echo it.
+    """What the API said about an error: on one line, cut short, without the key should it echo it.
     Nothing else of a body is quoted: it may hold users."""
     text = ""
     with suppress(AttemptFailed):
@@ -609,7 +610,7 @@ def find_message(said) -> str:
 
 
 def read_answer(response: requests.Response, page: int) -> Answer:
-    """The users in a body. Raises AttemptFailed, NoUsers, or PageError where it is neither."""
+    """The users in a body. Raises AttemptFailed, NoUsers, or PageError for any other shape."""
     content, status = parse_json(response), f"HTTP {response.status_code}"
     fields = content if isinstance(content, dict) else {}
     users = fields.get("users")
@@ -619,7 +620,7 @@ def read_answer(response: requests.Response, page: int) -> Answer:
         users = list(users.values())  # as PHP writes a list with gaps
     if tells_error(fields) or (response.status_code == 202 and users is None):
         said = quote_error(response)
-        raise AttemptFailed(f"{status}, but the answer tells an error (tells_error()){said}", 0)
+        raise AttemptFailed(f"{status}, but the answer reports an error (tells_error()){said}", 0)
     if isinstance(users, list):
         return Answer(users, find_total(fields))
     message = f"{status}, but the body holds no list `users`; {advise(200, page)}"
@@ -647,7 +648,7 @@ def find_total(fields: dict) -> int | None:
 
 
 def parse_json(response: requests.Response):
-    """Parse a body as APIs really write it. Raises AttemptFailed."""
+    """Parse a body; half an emoji becomes U+FFFD. Raises AttemptFailed."""
     try:
         content = load_json(decode(response))
         if b"\\ud" in response.content.lower():  # half an emoji, at which the SDK raises
@@ -684,7 +685,7 @@ def load_json(text: str):
 
 # --- Rows ---------------------------------------------------------------------------------------
 def identify(user) -> str | int:
-    """The `employeeId` as text, `1001.0` as `1001`; for want of one, a number made of the row."""
+    """The `employeeId` as text, `1001.0` as `1001`; without one, a hash of the row."""
     value = user.get(__KEY) if isinstance(user, dict) else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -696,7 +697,7 @@ def identify(user) -> str | int:
 
 
 def read_row(user: dict, key: str, current: Pass) -> dict:
-    """Turn a user as the API sent it into a row that the SDK can store; count what is no use."""
+    """Turn a user as the API sent it into a row that the SDK can store; count the unreadable."""
     row, others = {__KEY: key}, {}  # the key first, since of two spellings the SDK keeps the first
     for name, value in user.items():
         if name in __COLUMNS:
@@ -714,7 +715,7 @@ def read_row(user: dict, key: str, current: Pass) -> dict:
 
 
 def note_fields(current: Pass, user: dict, row: dict):
-    """Note what the warnings of a sync say of its fields."""
+    """Note what warn_of_fields() needs."""
     if len(current.filled) < len(__COLUMNS):
         current.filled.update(name for name in __COLUMNS if row.get(name) not in (None, ""))
     undeclared = user.keys() - __COLUMNS.keys()
@@ -727,8 +728,8 @@ def read_declared(column: str, value):
         return parse_timestamp(value)
     if __COLUMNS[column] == "DOUBLE":
         return read_number(value)
-    if value is None or isinstance(value, str):
-        return value
+    if value is None or isinstance(value, str) or __COLUMNS[column] != "STRING":
+        return value  # of another type, the SDK checks it
     # Not an object or a list, which the SDK would store in Python's notation.
     return None if isinstance(value, (dict, list)) else json.dumps(value)
 
@@ -770,7 +771,7 @@ def is_retyped_by_sdk(value) -> bool:
 
 def parse_timestamp(text) -> datetime | None:
     """Read an ISO 8601 timestamp, such as `2026-03-01T12:00:00.123Z`, `2026-03-01 12:00 +0100` or
-    `2026-03-01`, as UTC, which it also means where it names no zone; None where it is none."""
+    `2026-03-01`, as UTC, which is also assumed if it names no zone; None if unreadable."""
     with suppress(AttributeError, OverflowError, TypeError, ValueError):
         written = read_iso(text)
         return (written if written.tzinfo else written.replace(tzinfo=UTC)).astimezone(UTC)
@@ -799,7 +800,7 @@ def report(sync: Sync, current: Pass, whole: bool, state: dict):
 
 
 def warn_of_window(sync: Sync, current: Pass, whole: bool) -> Iterator[str]:
-    """Who may be missing, or comes again for no need."""
+    """Who may be missing, or is read again needlessly."""
     name, brought = sync.api.updated_since_param, current.times.total()
     if not whole:
         yield (
@@ -818,7 +819,7 @@ def warn_of_window(sync: Sync, current: Pass, whole: bool) -> Iterator[str]:
 
 
 def warn_of_fields(sync: Sync, current: Pass) -> Iterator[str]:
-    """What the table does not show as the API has it."""
+    """What the table does not hold as the API sent it."""
     yield from (f"{number} {reason}" for reason, number in sorted(current.problems.items()))
     shared = [n for key, n in current.times.items() if n > 1 and isinstance(key, str)]
     if shared and len(current.times) == len(sync.known) + len(sync.without_key):
@@ -934,7 +935,7 @@ def read_base_url(configuration: dict) -> str:
 # --- The setup form -----------------------------------------------------------------------------
 def setup_test(find_problem: Callable) -> Callable:
     """Make a setup test of a function that gets the API, a way to ask it, and its first users, and
-    tells what is wrong. The test never raises, since its crash report would mask nothing."""
+    tells what is wrong. The test never raises: a crash report would show settings unmasked."""
 
     def test(configuration: dict):
         try:
@@ -956,7 +957,7 @@ def setup_test(find_problem: Callable) -> Callable:
 
 @setup_test
 def connection_test(api: Api, ask: Callable, users: list) -> str | None:
-    """The API is reachable and accepts the key, or there would be no users."""
+    """The API is reachable and accepts the key, or setup_test() would have no users."""
 
 
 @setup_test
@@ -974,8 +975,8 @@ def users_test(api: Api, ask: Callable, users: list) -> str | None:
 
 @setup_test
 def filter_test(api: Api, ask: Callable, users: list) -> str | None:
-    """The API takes its own times as a filter, and does not ignore it: users older than a time to
-    come tell that, but a refusal of such a time tells nothing."""
+    """The API takes its own times as a filter, and does not ignore it: users older than a
+    future time show that it does; a refusal of such a time shows nothing."""
     times = find_times(users)
     with suppress(NoUsers):
         ask(max(times, key=parse_timestamp, default=None))
@@ -1015,7 +1016,7 @@ def configuration_form() -> ConfigurationForm:
 
 # --- Mock mode ----------------------------------------------------------------------------------
 class MockAwardco(requests.adapters.HTTPAdapter):
-    """Answers in place of the API from mock_data/users.json, with paging and the filter."""
+    """Answers in place of the API from mock_data/users.json, in pages of at most 100."""
 
     def __init__(self, updated_since_param: str):
         super().__init__()

@@ -109,6 +109,18 @@ def test_rows_before_the_first_run_are_asked_for_in_a_line(tmp_path):
     assert len(shown.output.splitlines()) == 1
 
 
+def test_rows_after_a_first_run_that_failed_are_asked_for_in_a_line(tmp_path):
+    project = clean_copy(tmp_path)
+    shutil.copy(project / MOCK, project / "configuration.json")
+    (project / "mock_data" / "users.json").write_text("{}")
+    assert run_fivetran(project, "debug").status == 1
+    shown = run(project, sys.executable, "tests/tools/show_rows.py")
+    assert (shown.status, shown.output) == (
+        1,
+        "No users have arrived yet: run fivetran debug first.\n",
+    )
+
+
 # --- Without the command line, and without a key -------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 import trustme
 
 import connector
@@ -14,35 +15,8 @@ from fake_awardco import KEY, NOON, FakeAwardco, Fault, user, users
 from harness import Memory
 
 ATTEMPTS = getattr(connector, "__ATTEMPTS")
+SIZES = [getattr(connector, "__LARGE_PAGE"), getattr(connector, "__SMALL_PAGE")]
 BUSY = {"message": "busy"}
-PASSING = {
-    **{f"HTTP {n}": {"status": n, "body": BUSY} for n in (408, 425, 429, 500, 503)},
-    "connection reset": {"kind": "reset"},
-    "body cut short": {"kind": "cut"},
-    "broken gzip": {"kind": "gzip"},
-    "never answered": {"kind": "silent"},
-    "HTML": {"status": 200, "body": b"<html>Be back soon</html>"},
-    "no body": {"status": 200},
-    "half of a JSON": {"status": 200, "body": b'{"users": [{"employeeId'},
-    "nested too deep": {"status": 200, "body": b"[" * 100_000},
-}
-
-
-@pytest.fixture(autouse=True)
-def one_size(monkeypatch):
-    """No large pages, which would be given up before the attempts are."""
-    monkeypatch.setattr(connector, "__LARGE_PAGE", getattr(connector, "__SMALL_PAGE"))
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    """A read timeout for a server that never answers, where the others have their usual one."""
-
-    def shorten(fault, seconds=0.2):
-        if fault.get("kind") == "silent":
-            monkeypatch.setattr(connector, "__TIMEOUT_SECONDS", (1, seconds))
-
-    return shorten
 
 
 @pytest.fixture
@@ -80,34 +54,50 @@ def landed(api, destination) -> bool:
 
 # --- what is tried again
 
+NOT_JSON = "HTTP 200, but the body is not JSON"
+UNDECODABLE = {"status": 200, "headers": {"Content-Encoding": "gzip"}, "body": {"users": []}}
+PASSING = {
+    "connection reset": ({"kind": "reset"}, "the connection failed (Connection reset by peer)"),
+    "body cut short": ({"kind": "cut"}, "the connection failed (IncompleteRead)"),
+    "gzip that is none": (UNDECODABLE, "the body cannot be decoded as Content-Encoding says"),
+    "HTML": (
+        {"status": 200, "body": b"<html>Be back soon</html>"},
+        f"{NOT_JSON} but a web page, as of a login or a firewall",
+    ),
+    "no body": ({"status": 200}, NOT_JSON),
+    "nested too deep": ({"status": 200, "body": b"[" * 100_000}, NOT_JSON),
+    "never answered": ({"kind": "silent"}, "no answer in time (ReadTimeout)"),
+}
 
-@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
-def test_a_passing_fault_is_got_over(api, impatient, fault):
-    impatient(fault)
+
+@pytest.mark.parametrize("fault, why", PASSING.values(), ids=PASSING)
+def test_a_passing_fault_is_got_over_and_told(api, told, monkeypatch, fault, why):
+    monkeypatch.setattr(connector, "__TIMEOUT_SECONDS", (5, 0.3))
     api.users = users(3)
-    api.faults = [Fault(page=1, times=2, **fault)]
+    api.faults = [Fault(page=2, **fault)]
     assert landed(api, sync(api))
-    assert api.pages_asked() == [1, 1, 1, 2]
+    assert api.pages_asked() == [1, 2, 2]
+    assert told[0].startswith(f"Page 2: attempt 1 of {ATTEMPTS}: {why}; next in ")
 
 
-@pytest.mark.parametrize("status", [501, 520, 599])
-def test_every_fault_of_a_server_or_a_proxy_is_got_over(api, status):
+def test_a_status_of_an_outage_is_got_over(api):
     """Cloudflare has 520 to 530 of its own."""
     api.users = users(3)
-    api.faults = [Fault(page=1, status=status)]
+    api.faults = [Fault(page=2, status=status) for status in (408, 425, 429, 500, 503, 520, 599)]
     assert landed(api, sync(api))
+    assert api.pages_asked() == [1] + [2] * ATTEMPTS
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 418])
+@pytest.mark.parametrize("status", [403, 404])
 def test_any_status_with_a_retry_after_is_waited_for(api, clock, status):
-    """403 is a rate limit at many an API."""
+    """403 is a rate limit at many APIs."""
     api.users, body = users(3), {"message": "Quota exceeded"}
     api.faults = [Fault(page=2, status=status, headers={"Retry-After": "2"}, body=body)]
     assert landed(api, sync(api))
     assert clock.sleeps == [2] and api.pages_asked() == [1, 2, 2]
 
 
-@pytest.mark.parametrize("status", [201, 203, 206])
+@pytest.mark.parametrize("status", [203, 206])
 def test_every_2xx_with_users_is_an_answer(api, status):
     api.users, api.page_cap, api.status = users(250), 100, status
     assert landed(api, sync(api))
@@ -116,85 +106,84 @@ def test_every_2xx_with_users_is_an_answer(api, status):
 def test_a_202_without_users_is_asked_again(api):
     """The list is still being made."""
     api.users = users(3)
-    api.faults = [Fault(page=1, times=2, status=202, body={})]
-    assert landed(api, sync(api)) and api.pages_asked() == [1, 1, 1, 2]
+    api.faults = [Fault(page=1, status=202, body={})]
+    assert landed(api, sync(api)) and api.pages_asked() == [1, 1, 2]
 
 
-@pytest.mark.parametrize(
-    "kind, why",
-    [("HTTP 503", "HTTP 503; the API said: busy")]
-    + [("HTML", "HTTP 200, but the body is not JSON but a web page, as of a login or a firewall")]
-    + [("half of a JSON", "HTTP 200, but the body is not JSON")]
-    + [("broken gzip", "the body cannot be decoded as Content-Encoding says")]
-    + [("connection reset", "the connection failed (Connection reset by peer)")]
-    + [("never answered", "no answer in time (ReadTimeout)")],
-)
-def test_a_lasting_fault_ends_the_sync_with_its_reason(api, impatient, kind, why):
-    impatient(PASSING[kind], 0.1)
-    assert ATTEMPTS >= 5
-    api.faults = [Fault(times=99, **PASSING[kind])]
-    message = f"Page 1 of the users could not be read (attempt {ATTEMPTS}): {why}"
-    assert failure(api) == message
-    assert api.pages_asked() == [1] * ATTEMPTS
+def test_a_lasting_fault_ends_the_sync_with_its_reason(api):
+    """Two attempts in large pages, since the size may be the reason, and all in small ones."""
+    api.faults = [Fault(times=99, status=503, body=BUSY)]
+    assert failure(api) == (
+        f"Page 1 of the users could not be read (attempt {ATTEMPTS}): HTTP 503; the API said: busy"
+    )
+    assert ATTEMPTS == 8 and api.sizes == [SIZES[0]] * 2 + [SIZES[1]] * 8
 
 
-def test_a_server_that_is_gone_is_asked_again_and_then_named_as_such(clock):
+def test_a_server_that_is_gone_is_named_as_such(clock):
     with FakeAwardco() as api:
         url = api.url
     assert "the connection failed (Connection refused)" in failure(api, base_url=url)
-    assert len(clock.sleeps) == ATTEMPTS - 1
+    assert len(clock.sleeps) == 1 + ATTEMPTS - 1
 
 
-def test_connections_are_kept(api, small_pages, monkeypatch):
+def test_the_reason_of_a_failure_is_not_that_of_the_one_before(api):
+    api.faults = [Fault(times=2, status=503), Fault(times=99, kind="reset")]
+    assert failure(api).endswith("the connection failed (Connection reset by peer)")
+
+
+def test_connections_are_kept_until_the_sync_ends(api, small_pages, monkeypatch):
     accept, accepted = api.server.process_request, []
+    close, closed = requests.Session.close, []
 
     def counted(request, address):
         accepted.append(address)
         accept(request, address)
 
+    def noted(session):
+        closed.append(len(api.requests))
+        close(session)
+
     monkeypatch.setattr(api.server, "process_request", counted)
+    monkeypatch.setattr(requests.Session, "close", noted)
     api.users = users(200)
     assert landed(api, sync(api))
     assert len(api.requests) > 20 and len(accepted) == 1
+    assert closed == [len(api.requests)]
 
 
 # --- how long it waits
 
 
-def waits(api, clock, attempts) -> list:
+def waits(api, clock, attempts=ATTEMPTS) -> list:
     clock.sleeps.clear()
-    api.faults = [Fault(times=attempts - 1, status=503)]
+    api.faults = [Fault(page=2, times=attempts - 1, status=503)]
     sync(api)
     return clock.sleeps.copy()
 
 
 def test_waits_double_up_to_a_minute(api, clock, monkeypatch):
-    monkeypatch.setattr(connector, "__ATTEMPTS", 13)
-    slept = waits(api, clock, 13)
-    assert len(slept) == 12
-    assert all(0.75 <= wait / 2**n <= 1.26 for n, wait in enumerate(slept[:6]))
-    assert slept[7:] == pytest.approx([60] * 5)
-    assert max(slept) < 60.001
+    monkeypatch.setattr(connector.random, "uniform", lambda least, most: most)
+    slept = waits(api, clock)
+    assert slept == pytest.approx([slept[0] * 2**n for n in range(6)] + [60])
+    assert 1 <= slept[0] <= 1.25
 
 
 def test_waits_have_jitter_so_that_clients_do_not_return_together(api, clock):
-    assert waits(api, clock, 5) != waits(api, clock, 5)
-    first = [waits(api, clock, 2)[0] for _ in range(20)]
-    assert max(first) - min(first) > 0.1
+    first, second = waits(api, clock), waits(api, clock)
+    assert first != second
+    assert all(0.74 <= wait / 2**n <= 1.26 for n, wait in enumerate(first[:6]))
 
 
 def http_date(**later) -> str:
     return format_datetime(NOON + timedelta(**later), usegmt=True)
 
 
-@pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(
     "value, seconds",
-    [("17", 17), (" 600 ", 600), ("25.0", 25), ("2.5", 2.5)]
-    + [(http_date(seconds=90), 90), (http_date(seconds=600), 600)],
+    [("25.0", 25), ("2.5", 2.5), (" 600 ", 600), (http_date(seconds=90), 90)],
 )
-def test_the_api_says_how_long_to_wait(api, clock, status, value, seconds):
-    api.faults = [Fault(status=status, headers={"Retry-After": value})]
+def test_the_api_says_how_long_to_wait(api, clock, value, seconds):
+    api.faults = [Fault(status=429, headers={"Retry-After": value})]
     sync(api)
     assert clock.sleeps == pytest.approx([seconds])
 
@@ -218,26 +207,20 @@ def test_a_date_to_wait_for_is_read_by_this_clock_where_the_server_sends_none(
     assert clock.sleeps == pytest.approx([45])
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["soon", "", "-5", "Wed, 99 Foo 2026 99:99:99 GMT", "Wed, 01 Jan 99999 00:00:00 GMT"]
-    + ["0", http_date(hours=-1), "\xff", "\xb2"],
-)
-def test_nonsense_for_a_wait_means_the_ordinary_one(api, clock, value):
-    api.faults = [Fault(status=503, headers={"Retry-After": value})]
-    sync(api)
-    assert len(clock.sleeps) == 1 and 0.74 < clock.sleeps[0] < 1.26
+def test_nonsense_for_a_wait_means_the_ordinary_one(api, clock):
+    nonsense = ["soon", "", "-5", "Wed, 99 Foo 2026 99:99:99 GMT", "\xb2"]
+    nonsense += ["Wed, 01 Jan 99999 00:00:00 GMT", http_date(hours=-1)]
+    api.users = users(3)
+    api.faults = [Fault(page=2, status=503, headers={"Retry-After": n}) for n in nonsense]
+    assert landed(api, sync(api))
+    assert all(0.74 <= wait / 2**n <= 1.26 for n, wait in enumerate(clock.sleeps[:6]))
 
 
-@pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize(
-    "value, seconds",
-    [("601", 601), (http_date(minutes=11), 660), ("86400", 86400), (http_date(days=7), 604800)],
-)
-def test_hours_of_waiting_are_not_slept_but_told(api, clock, status, value, seconds):
-    api.faults = [Fault(times=99, status=status, headers={"Retry-After": value}, body=BUSY)]
+@pytest.mark.parametrize("value, seconds", [("601", 601), (http_date(days=7), 604800)])
+def test_hours_of_waiting_are_not_slept_but_told(api, clock, value, seconds):
+    api.faults = [Fault(times=99, status=429, headers={"Retry-After": value}, body=BUSY)]
     message = failure(api)
-    assert f"HTTP {status}" in message and f"asks to wait {seconds} s" in message
+    assert "HTTP 429" in message and f"asks to wait {seconds} s" in message
     assert clock.sleeps == [] and api.pages_asked() == [1]
 
 
@@ -262,9 +245,7 @@ def test_half_an_emoji_in_an_error_is_no_reason_to_fail(api, told):
     api.users = users(3)
     api.faults = [Fault(status=503, body=b'{"message": "busy \\ud83d"}')]
     assert landed(api, sync(api))
-    api.faults = [Fault(status=403, body=b'{"message": "no \\ud83d"}')]
-    for text in [*told, failure(api)]:
-        assert "the API said" in text and text.encode()
+    assert told[0].partition("; next in")[0].endswith("the API said: busy \ufffd")
 
 
 # --- the page ahead
@@ -288,25 +269,28 @@ def test_a_page_that_fails_ahead_of_its_turn_does_not_cost_the_one_before_it(api
 
 # --- what fails at once
 
-FATAL = {
-    400: "check updated_since_param, and lower __SMALL_PAGE in connector.py",
+FINAL = {
     401: "check api_key",
     403: "check that api_key has the permission",
-    404: "check base_url",
     407: "the proxy on the way refuses",
+}
+REFUSED = {
+    400: "check updated_since_param, and lower __SMALL_PAGE in connector.py",
+    404: "check base_url",
     418: "check base_url",
 }
 
 
-@pytest.mark.parametrize("status, advice", FATAL.items())
+@pytest.mark.parametrize("status, advice", {**FINAL, **REFUSED}.items())
 def test_a_refusal_fails_at_once_and_says_what_to_check(api, clock, status, advice):
+    """What smaller pages may help against is asked for once in those."""
     api.faults = [Fault(times=99, status=status, body={"message": "because\n  of this"})]
     message = failure(api)
     assert message.startswith(
         f"Page 1 of the users could not be read (attempt 1): HTTP {status}; {advice}"
     )
     assert message.endswith("; the API said: because of this")
-    assert api.pages_asked() == [1] and clock.sleeps == []
+    assert api.sizes == (SIZES[:1] if status in FINAL else SIZES) and clock.sleeps == []
 
 
 def test_a_refusal_later_in_a_sync_does_not_send_people_to_settings_that_work(api, small_pages):
@@ -320,19 +304,10 @@ def test_an_answer_without_a_body_fails_at_once(api):
     assert failure(api).endswith("(attempt 1): HTTP 204; check base_url")
 
 
-def test_the_real_refusals_of_the_fake_api_are_told(api):
-    api.key = "another"
-    assert "HTTP 401; check api_key" in failure(api)
-    api.key = KEY
-    assert "HTTP 404; check base_url" in failure(api, base_url=f"{api.url}/elsewhere")
-
-
 @pytest.mark.parametrize(
     "body, said",
     [
-        ({"message": "  not\r\n yours\t"}, "not yours"),
-        ({"error": "invalid_key"}, "invalid_key"),
-        ({"detail": "b", "error": "e", "message": "a"}, "a"),
+        ({"detail": "b", "error": "e", "message": "  not\r\n yours\t"}, "not yours"),
         ({"message": {"text": "x"}, "error": " ", "detail": "why"}, "why"),
         (
             {"error": {"code": "Forbidden", "message": "not on the allow list"}},
@@ -341,7 +316,6 @@ def test_the_real_refusals_of_the_fake_api_are_told(api):
         ({"errors": [{"code": 7}, {"detail": "50 or less"}]}, "50 or less"),
         ({"errors": ["50 or less"]}, "50 or less"),
         ({"message": "m" * 201}, "m" * 200),
-        ({"message": "Größe"}, "Größe"),
     ],
 )
 def test_what_the_api_says_of_an_error_is_quoted_on_one_line_of_200_characters(api, body, said):
@@ -351,9 +325,8 @@ def test_what_the_api_says_of_an_error_is_quoted_on_one_line_of_200_characters(a
 
 @pytest.mark.parametrize(
     "body",
-    [b"\0", b"<html><title>Quux</title></html>", b'{"message": "Quux"', b"[" * 10**5, "Quux"]
-    + [[{"message": "Quux"}], {"users": ["Quux"], "title": "Quux", "Message": "Quux"}]
-    + [{"message": {"text": "Quux"}}, {"errors": [{"email": "Quux"}]}, {"detail": True}],
+    [b"<html><title>Quux</title></html>", [{"message": "Quux"}], {"message": {"text": "Quux"}}]
+    + [{"users": ["Quux"], "title": "Quux", "Message": "Quux"}, {"errors": [{"email": "Quux"}]}],
 )
 def test_nothing_else_of_an_error_is_quoted(api, body):
     """It may be a user's."""
@@ -368,60 +341,51 @@ def test_what_the_api_said_cannot_steer_a_terminal(api):
     assert "all is well" in message and message.isprintable()
 
 
-@pytest.mark.parametrize("status", [301, 307])
-def test_a_redirect_is_not_followed_and_its_host_is_named(api, status):
+def test_a_redirect_is_not_followed_and_its_host_is_named(api):
+    """The key would go along. The address is not shown: it may hold more than the host."""
     with FakeAwardco(users(3)) as other:
-        location = other.url.replace("127.0.0.1", "localhost") + "/api/users"
-        api.faults = [Fault(times=99, status=status, headers={"Location": location})]
+        location = other.url.replace("127.0.0.1", "localhost") + "/api/users?token=Quux"
+        api.faults = [Fault(times=99, status=307, headers={"Location": location})]
         message = failure(api)
         assert other.requests == []
-    assert f"HTTP {status}, a redirect to localhost" in message
-    assert "set base_url to the final address" in message
+    assert message.endswith("HTTP 307, a redirect to localhost; set base_url to the final address")
     assert api.pages_asked() == [1]
 
 
-@pytest.mark.parametrize("headers", [{}, {"Location": ""}, {"Location": "/login"}])
-def test_a_redirect_to_no_host_fails_at_once_too(api, headers):
-    api.faults = [Fault(times=99, status=302, headers=headers)]
-    message = failure(api)
-    assert "HTTP 302, a redirect to" in message and "base_url" in message
-    assert api.pages_asked() == [1]
-
-
-@pytest.mark.parametrize("location", ["http://[", "http://", "\xff", "http://a..b/"])
-def test_a_redirect_to_nonsense_is_an_error_that_helps(api, location):
+@pytest.mark.parametrize("location", ["", "/login", "http://[", "\xff"])
+def test_a_redirect_to_nowhere_is_an_error_that_helps(api, location):
     """requests reads the location even where it must not follow it, and raises."""
     api.faults = [Fault(times=99, status=302, headers={"Location": location})]
     assert "base_url" in failure(api)
     assert api.pages_asked() == [1]
 
 
-@pytest.mark.parametrize("host", ["a..b.example.com", "a" * 64 + ".example.com", ".example.com"])
-def test_an_address_that_no_request_can_go_to_is_an_error_that_helps(host):
+@pytest.mark.parametrize("host", ["a..b.example.com", ".example.com"])
+def test_an_address_that_no_request_can_go_to_is_an_error_that_helps(clock, host):
     """No look-up is made of such names."""
-    with pytest.raises((connector.SyncError, connector.ConfigurationError), match="base_url"):
-        Memory().sync(api_key=KEY, base_url=f"https://{host}")
+    assert "check base_url" in failure(None, base_url=f"https://{host}")
+    assert clock.sleeps == []
 
 
-SHAPELESS = [{}, [], None, 17, "users", {"users": None}, {"users": "none"}, [user(1)]]
-SHAPELESS += [{"data": [user(1)]}, {"users": {"items": [user(1)]}}, False]
+SHAPELESS = [{}, None, [user(1)], {"users": "none"}, {"data": [user(1)]}]
+SHAPELESS += [{"users": {"items": [user(1)]}}]
 
 
 @pytest.mark.parametrize("body", SHAPELESS)
-def test_a_body_without_a_list_of_users_fails_at_once(api, body):
+def test_a_body_without_a_list_of_users_fails_at_once(api, clock, body):
     api.faults = [Fault(times=99, status=200, body=body)]
     message = failure(api)
     assert "(attempt 1): HTTP 200, but the body holds no list `users`; check base_url" in message
-    assert api.pages_asked() == [1]
+    assert api.sizes == SIZES and clock.sleeps == []
 
 
 TELLS_ERROR = [
     {"success": False, "users": [user(1)]},
-    {"success": 0},
+    {"success": 0, "users": []},
     {"success": "False", "users": []},
     {"ok": False, "users": []},
     {"status": "error", "users": []},
-    {"error": "denied", "users": [user(1)]},
+    {"error": {"code": 17}, "users": [user(1)]},
     {"errors": [{"code": 7}], "users": []},
     {"error_code": "INTERNAL", "users": []},
     {"errorMessage": "Task timed out after 3.00 seconds"},
@@ -430,17 +394,24 @@ TELLS_ERROR = [
 
 
 @pytest.mark.parametrize("body", TELLS_ERROR, ids=str)
-def test_an_error_inside_a_200_is_tried_again_and_then_an_error(api, body):
+def test_an_error_inside_a_200_is_tried_again(api, clock, body):
+    api.users = users(3)
+    api.faults = [Fault(page=2, status=200, body=body)]
+    assert landed(api, sync(api)) and len(clock.sleeps) == 1
+
+
+def test_an_error_inside_each_200_is_an_error_with_what_the_api_said(api):
+    body = {"success": False, "users": [user(1)], "message": "Closed until noon"}
     api.faults = [Fault(times=99, status=200, body=body)]
-    assert f"(attempt {ATTEMPTS}): HTTP 200, but the answer tells an error" in failure(api)
-    api.users, api.faults = users(3), [Fault(status=200, body=body)]
-    assert landed(api, sync(api))
+    message = failure(api)
+    assert f"(attempt {ATTEMPTS}): HTTP 200, but the answer" in message
+    assert message.endswith("; the API said: Closed until noon")
 
 
-@pytest.mark.parametrize("value", [None, "", [], {}, False, 0, "0", "OK", "none"])
+@pytest.mark.parametrize("value", [None, "", [], False, "0", "OK", {"code": 0, "message": ""}])
 def test_a_field_for_errors_that_holds_none_is_no_error(api, value):
     """Some APIs write it with each answer."""
-    body = {"success": True, "users": users(3), "error": value, "errors": value, "message": "OK"}
+    body = {"success": True, "users": users(3), "error": value, "errors": value, "message": "Done"}
     api.faults = [Fault(page=1, status=200, body=body)]
     assert len(sync(api).rows) == 3
 
@@ -454,26 +425,18 @@ def test_users_that_are_no_list_are_users(api, found):
     assert sorted(sync(api).rows) in (["E00001"], ["E00001", "E00003"])
 
 
-def test_what_a_body_without_users_says_is_quoted(api):
-    api.faults = [Fault(times=99, status=200, body={"message": "Closed until noon"})]
-    assert failure(api).endswith("; the API said: Closed until noon")
-
-
 # --- how a body is written
 
-ZOE = '{"users": [{"employeeId": "1", "firstName": "Zoë"}]}'
+ZOE = '{"users": [{"employeeId": "1", "lastName": "Zoë"}]}'
 BODIES = {
-    "UTF-8": (ZOE.encode(), "", "Zoë"),
     "a byte order mark": (ZOE.encode("utf-8-sig"), "", "Zoë"),
     "ISO-8859-1": (ZOE.encode("latin-1"), "; charset=ISO-8859-1", "Zoë"),
-    "UTF-16": (ZOE.encode("utf-16"), "; charset=UTF-16", "Zoë"),
     "UTF-8 by another name": (ZOE.encode(), "; charset=ISO-8859-1", "Zoë"),
-    "a name that nobody knows": (ZOE.encode(), "; charset=utf8mb4", "Zoë"),
-    "a single bad byte": (ZOE.encode("latin-1"), "; charset=utf-8", "Zo\ufffd"),
-    "a bad byte, no known name": (ZOE.encode("latin-1"), "; charset=hex", "Zo\ufffd"),
+    "byte 0xf1 at the end": (ZOE.replace("ë", "ñ").encode("latin-1"), "", "Zo\ufffd"),
+    "a bad byte, no known name": (ZOE.encode("latin-1"), "; charset=utf8mb4", "Zo\ufffd"),
     "half an emoji": (ZOE.replace("ë", "\\ud83d").encode(), "", "Zo\ufffd"),
     "a whole emoji": (ZOE.replace("ë", "\\ud83d\\ude00").encode(), "", "Zo\U0001f600"),
-    "a control character": (ZOE.replace("ë", "\x01").encode(), "", "Zo\x01"),
+    "byte 0x01": (ZOE.replace("ë", "\x01").encode(), "", "Zo\x01"),
 }
 
 
@@ -481,7 +444,7 @@ BODIES = {
 def test_a_body_is_read_as_apis_write_it(api, body, charset, name):
     headers = {"Content-Type": f"application/json{charset}"}
     api.faults = [Fault(page=1, status=200, headers=headers, body=body)]
-    assert sync(api).rows["1"]["firstName"] == name and api.pages_asked() == [1, 2]
+    assert sync(api).rows["1"]["lastName"] == name and api.pages_asked() == [1, 2]
 
 
 # --- with whom it speaks, and what it takes along
@@ -537,18 +500,17 @@ def proxy(monkeypatch):
         server.shutdown()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_http_to_this_machine_goes_past_every_proxy(api, proxy, host):
+def test_http_to_this_machine_goes_past_every_proxy(api, proxy):
     """A proxy would see the key, which goes unencrypted."""
     api.users = users(3)
-    assert landed(api, sync(api, base_url=api.url.replace("127.0.0.1", host)))
+    assert landed(api, sync(api))
     assert proxy.met == []
 
 
 def test_https_goes_through_the_proxy_that_the_environment_names(proxy):
     """Where it is the only way out; the key stays inside."""
     assert "the connection failed" in failure(None, base_url="https://awardco.example")
-    assert [path for path, _ in proxy.met] == ["awardco.example:443"] * ATTEMPTS
+    assert {path for path, _ in proxy.met} == {"awardco.example:443"}
     assert KEY not in str(proxy.met)
 
 
@@ -602,30 +564,12 @@ def test_an_authority_that_the_environment_names_is_trusted(api, trusted):
     assert landed(api, sync(api, base_url=url))
 
 
-YESTERDAY = datetime.now(UTC) - timedelta(days=1)
-
-
-@pytest.mark.parametrize(
-    "issue",
-    [
-        lambda known: trustme.CA().issue_cert("127.0.0.1"),
-        lambda known: known.issue_cert("awardco.example"),
-        lambda known: known.issue_cert("127.0.0.1", not_after=YESTERDAY),
-    ],
-    ids=["unknown authority", "of another host", "expired"],
-)
-def test_a_certificate_that_does_not_verify_fails_at_once_and_is_named(api, clock, trusted, issue):
-    url, connections = secure(api, issue(trusted)), accepted(api)
+def test_a_certificate_that_does_not_verify_fails_at_once_and_is_named(api, clock, trusted):
+    url, connections = secure(api, trustme.CA().issue_cert("127.0.0.1")), accepted(api)
     message = failure(api, base_url=url)
     assert "(attempt 1): the server's certificate does not verify (" in message
     assert "check base_url" in message
     assert len(connections) == 1 and clock.sleeps == [] and api.requests == []
-
-
-def test_a_server_that_speaks_no_tls_is_tried_again_as_a_connection_that_failed(api, clock):
-    url = api.url.replace("http://", "https://")
-    assert f"(attempt {ATTEMPTS}): the connection failed (" in failure(api, base_url=url)
-    assert len(clock.sleeps) == ATTEMPTS - 1
 
 
 def test_a_handshake_that_is_cut_off_is_got_over(api, clock, trusted):
@@ -642,31 +586,26 @@ def test_a_handshake_that_is_cut_off_is_got_over(api, clock, trusted):
     assert len(clock.sleeps) == 1
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_no_password_of_the_home_folder_goes_along(
-    api, trusted, tmp_path, monkeypatch, scheme, host
-):
+def test_no_password_of_the_home_folder_goes_along(api, trusted, tmp_path, monkeypatch):
     """requests sends what ~/.netrc holds for a host, unless it is told not to."""
     for name in (".netrc", "_netrc"):
-        (tmp_path / name).write_text(f"machine {host} login somebody password secret\n")
+        (tmp_path / name).write_text("machine 127.0.0.1 login somebody password secret\n")
         (tmp_path / name).chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     api.users = users(3)
-    url = api.url if scheme == "http" else secure(api, trusted.issue_cert(host))
-    assert landed(api, sync(api, base_url=url.replace("127.0.0.1", host)))
+    url = secure(api, trusted.issue_cert("127.0.0.1"))
+    assert landed(api, sync(api, base_url=url))
     assert len(api.headers) == 2 and not any("Authorization" in sent for sent in api.headers)
 
 
 # --- what a failed sync leaves
 
 
-@pytest.mark.parametrize("fault", [{"status": 401}, {"status": 503}, {"status": 200, "body": {}}])
-def test_a_sync_that_reads_nothing_leaves_the_state_as_it_was(api, fault):
+def test_a_sync_that_reads_nothing_leaves_the_state_as_it_was(api):
     before = {"last_sync_time": "2026-02-01T00:00:00+02:00"}
     destination = Memory(state=before)
-    api.faults = [Fault(times=99, **fault)]
+    api.faults = [Fault(times=99, status=503)]
     failure(api, destination)
     assert destination.state == before and destination.operations == []
 
@@ -685,14 +624,14 @@ def test_what_was_read_before_a_failure_is_kept(project, api, small_pages):
 
 
 def test_one_request_in_five_failing_loses_nobody(api, small_pages):
-    kinds = [kind for kind in PASSING if kind != "never answered"]
+    kinds = [fault for fault, _ in PASSING.values() if fault.get("kind") != "silent"]
     api.users = users(500)
     number = iter(range(1_000_000))
 
     def before_answer(page):
         count = next(number)
         if count % 5 == 0:
-            api.faults = [Fault(page=page, **PASSING[kinds[count % len(kinds)]])]
+            api.faults = [Fault(page=page, **kinds[count % len(kinds)])]
 
     api.before_answer = before_answer
     destination = sync(api)

@@ -21,6 +21,8 @@ def main():
     columns = next(names for needed, names in COLUMNS.items() if width >= needed)
     with duckdb.connect(str(WAREHOUSE), read_only=True) as connection:
         connection.sql("SET TimeZone = 'UTC'")
+        if not connection.sql("FROM duckdb_tables() WHERE table_name = 'user'"):
+            sys.exit("No users have arrived yet: run fivetran debug first.")
         connection.sql(
             f"SELECT {columns} "
             "FROM tester.user ORDER BY updated_at DESC NULLS LAST, employee_id LIMIT 10"
