@@ -30,7 +30,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache, partial
@@ -190,7 +190,7 @@ class Pass:
     times: Counter = field(default_factory=Counter)  # how often each user came, see identify()
     has_gap: bool = False  # a page without users had users after it
     total: int | None = None  # how many users there are, as the API says
-    refused_end: str = ""  # the refusal that ended the users, after a full page
+    end_in_doubt: str = ""  # why there may be more users after a full page
     problems: Counter = field(default_factory=Counter)  # what could not be used, by reason
     filled: set = field(default_factory=set)  # declared columns in which somebody has a value
     retyped: set = field(default_factory=set)  # undeclared fields, see is_retyped_by_sdk()
@@ -229,7 +229,7 @@ def sync_users(sync: Sync):
     state = dict(sync.state)
     if whole and sync.cursor is not None:
         state["last_sync_time"] = sync.cursor
-    if whole and sync.updated_since is None:
+    if whole and sync.updated_since is None and sync.known:
         state["last_full_sync"] = sync.began.isoformat(timespec="seconds")
     # Only now is the window complete: until here, a sync that fails is begun again from page 1.
     op.checkpoint(state=state)
@@ -343,16 +343,15 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
             # Page 2 in the first size, see look_at(), may skip users that follow page 1.
             current.has_gap |= page == 2 and current.per_page > len(before.users)
         elif is_end(sync, current, page, before, answer):
-            if answer.users and set(answer.keys) != set(before.keys):
-                yield answer  # who was met before has moved here, so others may be missed
+            if set(answer.keys) != set(before.keys):
+                current.rows += len(set(answer.keys))  # moved here, so others may be missed
             return
 
 
 def is_end(sync: Sync, current: Pass, page: int, before: Answer, answer: Answer) -> bool:
     """Whether the users end before `page`, which brought nobody new. Asks for the next page and
-    for `page` again, and notes in `current` a gap or a refusal. After a refusal page 1 must be
-    answered: a route may be gone for seconds, and be back when `page` is asked for again. Raises
-    PageRefused, or SyncError if the API ignores `page`."""
+    for `page` again, and notes in `current` what is in doubt. After a refusal page 1 must be
+    answered: a route may be gone for seconds, and back for the last look. Raises SyncError."""
     if page == 2 and len(before.users) < __SMALL_PAGE and not answer.users and not answer.refusal:
         return True  # a small window is read in two requests, as most syncs are
     looks = [look_at(sync, current, page + 1)]
@@ -365,10 +364,7 @@ def is_end(sync: Sync, current: Pass, page: int, before: Answer, answer: Answer)
             raise answer.refusal
         current.has_gap |= not answer.users
         return False
-    if page == 2 and set(answer.keys) == set(before.keys) and sync.updated_since is None:
-        check_page_is_counted(sync, len(answer.users))
-    if page > 2 and answer.refusal and len(before.users) == current.per_page:
-        current.refused_end = str(answer.refusal)
+    check_end(sync, current, page, before, answer)
     return True
 
 
@@ -377,16 +373,24 @@ def brings_somebody_new(current: Pass, answer: Answer) -> bool:
     return any(key not in current.times for key in answer.keys)
 
 
-def check_page_is_counted(sync: Sync, size: int):
-    """Raise SyncError if pages 1 and 2 are alike because the API ignores `page`. If it obeys, page
-    2 in just over half the size holds only the rest of the users, which is less than a page."""
-    half = size // 2 + 1
-    if size < __MIN_USERS_TO_JUDGE or __LARGE_PAGE % size:
-        return  # too few to tell, or not a size to which an API caps its pages
-    with suppress(PageRefused):
-        if len(make_request_with_retry(sync.api, 2, half).users) == half:
+def check_end(sync: Sync, current: Pass, page: int, before: Answer, answer: Answer):
+    """Note in `current` if the end is in doubt. Raises PageRefused if small pages may be answered,
+    SyncError if the API ignores `page`: page 2 is page 1, and full in just over half the size."""
+    size = current.per_page if page > 2 else current.first_size
+    if answer.refusal and len(before.users) == size:
+        if size == __LARGE_PAGE:
+            raise answer.refusal
+        current.end_in_doubt = str(answer.refusal)
+    brought, half = len(answer.users), len(answer.users) // 2 + 1
+    step = 1 if sync.updated_since is None else __SMALL_PAGE  # changes can be 250 by chance
+    may_be_cut = brought >= __MIN_USERS_TO_JUDGE and __LARGE_PAGE % brought == brought % step == 0
+    if page == 2 and set(answer.keys) == set(before.keys) and may_be_cut:
+        found = len(look_at(sync, replace(current, per_page=half, first_size=half), 2).users)
+        if found > half:
+            current.end_in_doubt = f"every page brings the same {brought} users, in any size"
+        if found == half:
             raise SyncError(
-                f"Every page brings the same {size} users: the API does not count pages by the "
+                f"Every page brings the same {brought} users: the API does not count pages by the "
                 "parameter `page`. Adapt the parameters in make_request_with_retry()."
             )
 
@@ -394,13 +398,16 @@ def check_page_is_counted(sync: Sync, size: int):
 def look_at(sync: Sync, current: Pass, page: int) -> Answer:
     """Ask for a page that may lie past the end; a refusal becomes an answer without users. If it
     refuses page 2 in the size that page 1 had, go back to the size asked for first."""
+    size = current.first_size if page == 1 else current.per_page
     try:
-        return make_request_with_retry(sync.api, page, current.per_page, sync.updated_since)
+        return make_request_with_retry(sync.api, page, size, sync.updated_since)
     except PageRefused as refusal:
         log.info(f"This may be the end of the users: {refusal}")
-        if page == 2 and current.per_page != current.first_size:
+        if page == 2 and size != current.first_size:
             current.per_page = current.first_size
-            return look_at(sync, current, page)
+            answer = look_at(sync, current, page)
+            current.per_page = current.first_size if answer.users else size
+            return answer if answer.users else Answer([], refusal=refusal)
         return Answer([], refusal=refusal)
 
 
@@ -527,8 +534,8 @@ def now() -> datetime:
 
 
 def describe_connection_failure(error: BaseException) -> AttemptFailed | SyncError:
-    """Why no answer came; a bad certificate and a proxy that refuses are no passing faults."""
-    while error.__context__ is not None:  # the innermost one names the reason
+    """Why no answer came, as the innermost error names it; but not one of an attempt before."""
+    while error.__context__ and not isinstance(error.__context__, (SyncError, AttemptFailed)):
         error = error.__context__
     if isinstance(error, ssl.SSLCertVerificationError):
         why = error.verify_message
@@ -637,7 +644,8 @@ def tells_error(fields: dict) -> bool:
     names = ["error", "errors", "error_code", "errorMessage", "fault"]
     if "users" not in fields and not fields.get("success"):
         names += ["message", "detail"]
-    return any(str(fields.get(name) or "").strip().lower() not in __NO_ERROR for name in names)
+    values = [v.values() if isinstance(v, dict) else [v] for v in map(fields.get, names)]
+    return any(str(v or "").strip().lower() not in __NO_ERROR for v in itertools.chain(*values))
 
 
 def find_total(fields: dict) -> int | None:
@@ -693,7 +701,8 @@ def identify(user) -> str | int:
         value = str(value)
     if isinstance(value, str) and value.strip():
         return value
-    return hash(json.dumps(user, sort_keys=True))
+    named = [user.get(name) for name in __COLUMNS] if isinstance(user, dict) else []
+    return hash(json.dumps(named if any(named) else user, sort_keys=True))  # links may change
 
 
 def read_row(user: dict, key: str, current: Pass) -> dict:
@@ -781,8 +790,8 @@ def parse_timestamp(text) -> datetime | None:
 @lru_cache(maxsize=8)  # the cursor looks once more at what a row has just read
 def read_iso(text: str) -> datetime:
     """What a timestamp says, aware only if it names a zone. Raises ValueError."""
-    text = text.strip().replace(" UTC", "Z").replace(" Z", "Z").replace(" +", "+")
-    text = text.replace(" -", "-")
+    text = text.strip().upper().replace("UTC", "Z").replace(" Z", "Z")
+    text = text.replace(" +", "+").replace(" -", "-")
     if not __DATE_OR_TIME.fullmatch(text):  # digits, which Python would read in its own way
         raise ValueError
     return datetime.fromisoformat(text)
@@ -809,8 +818,8 @@ def warn_of_window(sync: Sync, current: Pass, whole: bool) -> Iterator[str]:
         )
     if sync.updated_since is None and brought < (current.total or 0):
         yield f"The API reports {current.total} users, but its pages brought {brought}."
-    if current.refused_end:
-        yield f"The users end at a full page, so there may be more: {current.refused_end}"
+    if current.end_in_doubt:
+        yield f"The users end at a full page, so there may be more: {current.end_in_doubt}"
     since = parse_timestamp(sync.updated_since)
     if since and sync.oldest and since - sync.oldest > __CLEARLY_OLDER:
         yield f"The API does not know the filter `{name}`: {__FILTER_ADVICE}"
@@ -853,13 +862,8 @@ class Settings:
 
 
 def validate_configuration(configuration: dict) -> Settings:
-    """Check the configuration, before any request is made.
-
-    Args:
-        configuration: texts by name, as in configuration.json. Blank or `<...>` means not set.
-    Raises:
-        ConfigurationError: names the setting and the remedy, and shows no value.
-    """
+    """Check the configuration: texts by name, as in configuration.json; blank or `<...>` means not
+    set. Raises ConfigurationError, which names the setting and the remedy, and shows no value."""
     use_mock = (read_setting(configuration, "use_mock") or "false").lower()
     require(use_mock in ("true", "false"), "use_mock must be true or false: correct it.")
     param = read_setting(configuration, "updated_since_param") or __UPDATED_SINCE_PARAM
@@ -877,8 +881,7 @@ def validate_configuration(configuration: dict) -> Settings:
         key, url = read_api_key(configuration), read_base_url(configuration)
     require(
         use_mock == "false" or os.environ.get("FIVETRAN_DEPLOYMENT_MODEL") == "local_debug",
-        "use_mock is for `fivetran debug` and `fivetran run` on your own machine, and refused "
-        "elsewhere: remove it, and set api_key and base_url.",
+        "use_mock is for `fivetran debug` and `fivetran run` on your own machine: remove it.",
     )
     return Settings(key, url, param, int(days) if days else None, use_mock == "true")
 
@@ -926,8 +929,7 @@ def read_base_url(configuration: dict) -> str:
     )
     require(
         parts.scheme == "https" or re.fullmatch(__THIS_MACHINE, parts.hostname),
-        "base_url uses http, which would send the key unencrypted: use https (http is accepted "
-        "for this machine only, for development).",
+        "base_url uses http, which would send the key unencrypted: use https.",
     )
     return re.sub(r"(?<!/)/api(/users)?$", "", url.rstrip("/")).rstrip("/")  # not of //api
 
@@ -1028,7 +1030,7 @@ class MockAwardco(requests.adapters.HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *_, **__) -> requests.Response:
         query = {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
         since = parse_timestamp(query.get(self.updated_since_param))
-        times = [(user, parse_timestamp(user["updated_at"])) for user in self.users]
+        times = [(user, parse_timestamp(user.get("updated_at"))) for user in self.users]
         found = [user for user, at in times if not since or (at and at >= since)]
         page, per_page = int(query["page"]), min(int(query["per_page"]), 100)
         body = {"users": found[(page - 1) * per_page : page * per_page]}

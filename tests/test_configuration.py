@@ -15,8 +15,7 @@ from harness import Memory
 
 URL = "https://api.example.com"
 REQUIRED = {"api_key": KEY, "base_url": URL}
-UNSET = ["", "  \t", "<SOME_PLACEHOLDER>", " <placeholder> ", None, '""', "“ ‘’ ”"]
-UNSET += ['"<SOME_PLACEHOLDER>"']
+UNSET = ["", None, " <SOME_PLACEHOLDER> ", "“ ‘’ ”"]
 SECRET = "s3cr3t/7Qx"
 
 
@@ -56,30 +55,12 @@ def test_an_optional_setting_left_unset_has_its_default(unset):
     assert checked().use_mock is False
 
 
-@pytest.mark.parametrize(
-    "pasted",
-    [f" {URL}\n", f"{URL}/", f"{URL}//", f"{URL}/api", f"{URL}/api/", f"{URL}/api/users"]
-    + [f"{URL}/api/users/"],
-)
+@pytest.mark.parametrize("pasted", [f" {URL}\n", f"{URL}//", f"{URL}/api/", f"{URL}/api/users"])
 def test_an_address_is_understood_however_it_was_pasted(pasted):
     assert checked(base_url=pasted).base_url == URL
 
 
-AROUND = [
-    '"{}"',
-    "'{}'",
-    "“{}”",
-    "‘{}’",
-    "”{}“",
-    "’{}‘",
-    ' "{} " ',
-    "\n“ '{}\t’”\r\n",
-    '"{}',
-    "{}”",
-]
-
-
-@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("around", ["'{}'", "\n“ '{}\t’”\r\n", '"{}'])
 def test_quotation_marks_around_a_value_are_dropped_as_spaces_are(around):
     """They come along from a mail, a JSON file or a command line."""
     values = {**REQUIRED, "updated_since_param": "modified_after", "use_mock": "false"}
@@ -92,11 +73,7 @@ def test_a_quotation_mark_inside_a_value_is_kept():
     assert checked(updated_since_param="a'b").updated_since_param == "a'b"
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["https://gateway.example.com/awardco", "https://example.com/apis", "https://myapi.com"]
-    + ["https://api", "https://api/v1", "https://api.example.com:8443", f"{URL}/api/v2"],
-)
+@pytest.mark.parametrize("url", ["https://api:8443/awardco", "https://example.com/apis"])
 def test_no_other_part_of_an_address_is_lost(url):
     assert checked(base_url=url).base_url == url
 
@@ -112,18 +89,13 @@ def test_requests_go_to_the_host_that_was_given(host, path):
     assert urlsplit(base_url)[:2] == ("https", host)
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["http://localhost:8080", "http://127.0.0.1", "http://127.8.8.8:1", "http://[::1]:9"]
-    + ["HTTP://LOCALHOST"],
-)
+@pytest.mark.parametrize("url", ["HTTP://LOCALHOST:8080", "http://127.8.8.8:1", "http://[::1]:9"])
 def test_http_will_do_for_this_machine(url):
     assert checked(base_url=url).base_url == url
 
 
-@pytest.mark.parametrize("value", ["true", "TRUE", " True\n"])
-def test_mock_mode_needs_neither_key_nor_address(value):
-    assert connector.validate_configuration({"use_mock": value}).use_mock is True
+def test_mock_mode_needs_neither_key_nor_address():
+    assert connector.validate_configuration({"use_mock": " True\n"}).use_mock is True
 
 
 def test_a_sync_does_with_what_people_paste(project, api):
@@ -140,60 +112,38 @@ def test_a_sync_does_with_what_people_paste(project, api):
 
 # --- what is refused
 
-REFUSED = [
-    *[("api_key", unset, "is missing: set it to") for unset in UNSET],
-    ("api_key", "fivetran_encrypted:aBcD9=", "run `fivetran debug`"),
-    *[
-        ("api_key", key, "copy the key again")
-        for key in ("left right", "left\nright", "left\r\nright", "left\x00right", "clé", "k\x7f")
-    ],
-    *[("base_url", unset, "is missing: set it to") for unset in UNSET],
-    *[
-        ("base_url", url, "scheme and host")
-        for url in ("api.example.com", "//api.example.com", "ftp://api.example.com", "https://")
-        + ("https:///api", "https://:443", "https://host:port", "https://host:99999")
-        + ("https://[::1", "https://host name", "https:\\\\host", "https://host:0", "/api")
-    ],
-    *[
-        ("base_url", url, "scheme, host and path only")
-        for url in ("https://me:pass@host", "https://me@host", "https://host/?key=1")
-        + ("https://host#top", "http://me:pass@localhost")
-    ],
-    *[
-        ("base_url", url, "use https")
-        for url in ("http://api.example.com", "http://127.0.0.1.example.com", "http://10.0.0.1")
-        + ("http://localhost.example.com", "HTTP://EXAMPLE.COM", "http://0.0.0.0")
-    ],
-    *[
-        ("updated_since_param", name, "set it to the name")
-        for name in ("page", "per_page", " Per_Page ")
-    ],
-    *[("use_mock", value, "correct it") for value in ("yes", "1", "on", "truee", "none")],
-]
+REFUSED = {
+    ("api_key", "is missing: set it to"): UNSET,
+    ("api_key", "run `fivetran debug`"): ["fivetran_encrypted:aBcD9="],
+    ("api_key", "copy the key again"): ["left right", "left\r\nright", "clé", "k\x7f"],
+    ("base_url", "is missing: set it to"): UNSET,
+    ("base_url", "scheme and host"): ["api.example.com", "ftp://api.example.com", "https:///api"]
+    + ["https://host:99999", "https://host:0", "https://[::1", "https://host name", "https:\\\\h"],
+    ("base_url", "scheme, host and path only"): ["https://me:pass@host", "https://h/?key=1"]
+    + ["https://h#top"],
+    ("base_url", "use https"): ["http://127.0.0.1.example.com", "http://localhost.example.com"]
+    + ["HTTP://10.0.0.1"],
+    ("updated_since_param", "set it to the name"): ["page", " Per_Page "],
+    ("use_mock", "correct it"): ["yes", "1"],
+}
 
 
-@pytest.mark.parametrize("name, value, remedy", REFUSED)
-def test_a_useless_setting_is_refused_by_name_with_a_remedy(sent, name, value, remedy):
-    message = refusal(sent, **{name: value})
-    assert message.startswith(name) and remedy in message
+@pytest.mark.parametrize("name, remedy", REFUSED)
+def test_a_useless_setting_is_refused_by_name_with_a_remedy(sent, name, remedy):
+    for value in REFUSED[name, remedy]:
+        message = refusal(sent, **{name: value})
+        assert message.startswith(name) and remedy in message, value
 
 
-@pytest.mark.parametrize("days", ["0", "-1", "1.5", "a week", "100000", "٣"])
-def test_days_between_full_syncs_are_a_whole_number_from_1(sent, days):
-    message = refusal(sent, full_sync_days=days)
-    assert message.startswith("full_sync_days must be a whole number of days from 1")
+def test_days_between_full_syncs_are_a_whole_number_from_1(sent):
+    for days in ("0", "1.5", "a week", "100000", "٣"):
+        message = refusal(sent, full_sync_days=days)
+        assert message.startswith("full_sync_days must be a whole number of days from 1"), days
     assert checked(full_sync_days=" 30 ").full_sync_days == 30
     assert checked(full_sync_days="").full_sync_days is None
 
 
-@pytest.mark.parametrize("missing", ["api_key", "base_url"])
-def test_a_required_setting_that_is_not_there_is_named(missing):
-    there = {name: value for name, value in REQUIRED.items() if name != missing}
-    with pytest.raises(connector.ConfigurationError, match=f"^{missing} is missing"):
-        connector.validate_configuration(there)
-
-
-@pytest.mark.parametrize("deployment", [None, "", "saas", "hybrid", "local", "LOCAL_DEBUG"])
+@pytest.mark.parametrize("deployment", [None, "hybrid"])
 def test_made_up_people_never_reach_a_warehouse(sent, monkeypatch, deployment):
     monkeypatch.delenv("FIVETRAN_DEPLOYMENT_MODEL")
     if deployment is not None:

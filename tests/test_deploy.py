@@ -51,9 +51,19 @@ def deployed(fivetran):
     return fivetran
 
 
-def test_a_first_deploy_makes_a_paused_connection_with_just_the_settings_given(project, fivetran):
-    run = deploy(project, fivetran)
+@pytest.fixture(scope="module")
+def first(project):
+    """What a first deploy sent and printed, and the files of the project before it."""
+    before = contents(project)
+    with FivetranApi() as api:
+        run = deploy(project, api)
     assert run.status == 0, run.output
+    assert api.unknown == []
+    return api, run, before
+
+
+def test_a_first_deploy_makes_a_paused_connection_with_just_the_settings_given(first):
+    fivetran, run, _ = first
     assert "✓ connection created" in run.output
     (sent,) = fivetran.sent("POST", "/v1/connectors")
     assert sent.payload["paused"] and sent.payload["run_setup_tests"]
@@ -66,19 +76,25 @@ def test_a_first_deploy_makes_a_paused_connection_with_just_the_settings_given(p
     }
 
 
-def test_a_deploy_uploads_the_connector_with_its_form_and_no_tests_or_keys(project, fivetran):
-    deploy(project, fivetran)
-    (package,) = fivetran.packages.values()
+def test_a_deploy_uploads_the_connector_with_its_form_and_no_tests_or_keys(project, first):
+    (package,) = first[0].packages.values()
     assert package["connector.py"] == (project / "connector.py").read_bytes()
     assert b"api_key" in package["configuration_form.pb"]
     assert [name for name in package if name.startswith(("tests/", "files/"))] == []
     assert [name for name, data in package.items() if AWARDCO_KEY.encode() in data] == []
 
 
-def test_a_deploy_changes_no_file_of_the_project(project, fivetran):
-    before = contents(project)
-    deploy(project, fivetran)
+def test_a_deploy_changes_no_file_of_the_project_and_prints_no_key(project, first):
+    """Of the deploy key its first 8 characters are shown, which are less than its public half."""
+    _, run, before = first
     assert contents(project) == before
+    assert f"--api-key {DEPLOY_KEY[:8]}********" in run.output
+    assert_prints_no_key(run)
+
+
+def assert_prints_no_key(run):
+    for secret in (AWARDCO_KEY, DEPLOY_KEY, DEPLOY_KEY[8:]):
+        assert secret not in run.output
 
 
 def test_a_first_deploy_from_a_desk_keeps_no_key_in_the_home_folder(project, fivetran):
@@ -96,6 +112,7 @@ def test_a_redeploy_replaces_code_and_settings_of_the_same_connection(project, d
     run = deploy(project, deployed, *REDEPLOY)
     assert run.status == 0, run.output
     assert "✓ connection updated" in run.output
+    assert_prints_no_key(run)
     assert deployed.sent("POST", "/v1/connectors") == []
     (sent,) = deployed.sent("PATCH", "/v1/connectors/connection_1")
     assert sent.payload["config"]["package_id"] == "package_2"
@@ -150,17 +167,15 @@ def test_a_wrong_deploy_key_is_named_and_uploads_nothing(project, fivetran):
     assert fivetran.sent("POST") == []
 
 
-@pytest.mark.parametrize("state, outcome", [("fivetran", "created"), ("deployed", "updated")])
-def test_a_failing_setup_test_ends_a_deploy_with_its_message(project, request, state, outcome):
+def test_a_failing_setup_test_ends_a_deploy_with_its_message(project, fivetran):
     """The connection stands all the same: the next deploy is a redeploy, with its options."""
-    api = request.getfixturevalue(state)
-    api.fail_a_setup_test("The API answers and accepts the key", "401: check api_key")
-    run = deploy(project, api, *REDEPLOY)
+    fivetran.fail_a_setup_test("The API accepts the key", "401: check api_key")
+    run = deploy(project, fivetran)
     assert run.status == 1
-    assert f"connection {outcome} but setup tests failed" in run.output
-    assert "test: The API answers and accepts the key" in run.output
+    assert "connection created but setup tests failed" in run.output
+    assert "test: The API accepts the key" in run.output
     assert "message: 401: check api_key" in run.output
-    assert list(api.connections) == ["connection_1"]
+    assert list(fivetran.connections) == ["connection_1"]
 
 
 def test_a_refused_connection_leaves_no_package_behind(project, fivetran):
@@ -170,14 +185,3 @@ def test_a_refused_connection_leaves_no_package_behind(project, fivetran):
     assert "failed to create connection error: The schema name is taken" in run.output
     assert len(fivetran.sent("DELETE", "/package_1")) == 1
     assert fivetran.packages == {}
-
-
-@pytest.mark.parametrize("state", ["fivetran", "deployed"])
-def test_no_deploy_prints_a_key(project, request, state):
-    """Of the deploy key its first 8 characters are shown, which are less than its public half."""
-    api = request.getfixturevalue(state)
-    run = deploy(project, api, *REDEPLOY)
-    assert run.status == 0, run.output
-    assert f"--api-key {DEPLOY_KEY[:8]}********" in run.output
-    for secret in (AWARDCO_KEY, DEPLOY_KEY, DEPLOY_KEY[8:]):
-        assert secret not in run.output

@@ -73,6 +73,14 @@ def test_first_syncs_and_re_syncs_set_the_date_without_the_setting_too(weekly):
     assert outcome.full and outcome.state["last_full_sync"] == began(NOON + 3 * DAY)
 
 
+def test_a_full_read_that_found_nobody_has_read_nobody(weekly, api):
+    """Page 1 was empty for a moment. Else all would look gone for a week."""
+    before = weekly(NOON).state
+    api.faults = [Fault(page=1, status=200, body={"users": []})]
+    assert weekly(NOON + 7 * DAY).state == before
+    assert weekly(NOON + 8 * DAY).full
+
+
 def test_a_state_without_the_date_and_the_setting_given_is_a_full_sync(weekly):
     stored = {"last_sync_time": text(NOON - 10 * DAY)}
     assert not weekly(NOON, state=stored, full_sync_days="").full

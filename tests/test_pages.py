@@ -407,6 +407,22 @@ def test_rows_that_move_down_by_exactly_a_page_are_not_the_end(project, api, cap
     assert {row["employeeId"] for row in api.users[:22]} <= set(outcome.rows)
 
 
+def test_a_guest_with_a_link_that_is_signed_anew_does_not_make_pages_endless(project, api):
+    """The last page comes for every number, and a row without a key looks new each time."""
+    api.users, api.page_cap, api.past_end = users(250), 100, "last page"
+    api.users[240]["employeeId"], api.signed, api.order = "", True, "storage"
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 249 and len(api.requests) < 10
+    assert outcome.log_lines("1 users without a usable employeeId, skipped")
+
+
+def test_an_api_that_goes_around_shares_no_identifier(project, api):
+    """Past the end page 1 comes again: nobody is there twice."""
+    api.users, api.page_cap, api.past_end = users(350), 100, "around"
+    outcome = project.sync(api)
+    assert outcome.cursor and "share an employeeId" not in outcome.log
+
+
 @pytest.mark.parametrize("past_end", ["[]", "404", "last page"])
 def test_a_user_hired_onto_the_last_page_before_it_repeats_is_found(project, api, past_end):
     api.users, api.page_cap, api.past_end = users(250), 100, past_end
@@ -433,6 +449,26 @@ def test_an_api_that_ignores_page_and_has_more_users_is_an_error(project, api, c
     outcome = project.sync(api)
     assert outcome.failed and f"Every page brings the same {cap} users" in outcome.log
     assert outcome.state == {}
+
+
+@pytest.mark.parametrize("cap", [100, 1000])
+def test_an_api_that_ignores_page_is_an_error_in_an_incremental_sync_too(project, api, cap):
+    """It had fewer users than its cap in the first sync."""
+    api.users, api.page_cap, api.past_end = users(90, LAST_WEEK), cap, "page 1"
+    first = project.sync(api).state
+    for number in range(1000, 1000 + cap + 50):
+        api.insert(user(number, NOON - timedelta(days=1)))
+    outcome = project.sync(api)
+    assert outcome.failed and outcome.state == first
+
+
+def test_an_api_that_ignores_page_and_size_is_told_where_its_one_page_may_be_a_cap(project, api):
+    """It may want offset and limit, and gives 100 of 5,000; or it has just 100 users."""
+    api.users, serve = users(5000), api.page
+    api.page = lambda number, per_page, since: serve(1, 100, since)
+    outcome = project.sync(api)
+    said = "The users end at a full page, so there may be more: every page brings the same 100"
+    assert len(outcome.log_lines(said)) == 2
 
 
 @pytest.mark.parametrize("count", [100, 500, 1000])
@@ -490,6 +526,19 @@ def test_large_pages_that_fail_are_given_up_for_small_ones(project, api, status,
     assert "Reading again in pages of 100 users: Page" in outcome.log
 
 
+@pytest.mark.parametrize("count, page", [(1500, 2), (2500, 3)])
+def test_a_last_large_page_that_is_refused_is_read_in_small_ones(project, api, count, page):
+    """It has no neighbour that shows the refusal to be a fault."""
+    api.users = users(count)
+
+    def refuse(asked):
+        heavy = asked == page and api.sizes[-1] > 100
+        api.faults = [Fault(page=page, status=400)] if heavy else []
+
+    api.before_answer = refuse
+    assert len(project.sync(api).rows) == count
+
+
 def test_page_1_of_a_large_size_is_tried_twice_only(project, api, clock):
     """A server that is too slow for it would take two minutes of every sync."""
     api.users, api.size_refusal = users(350), 504
@@ -518,11 +567,16 @@ def test_a_server_that_takes_only_certain_sizes_is_read_although_users_move(proj
     assert project.state()["last_sync_time"]
 
 
-def test_a_page_2_refused_for_a_moment_does_not_skip_users_of_a_capped_page(project, api):
+@pytest.mark.parametrize("past_end", ["[]", "404", "null"])
+@pytest.mark.parametrize("count", [307, 1450])
+def test_a_page_2_refused_for_a_moment_does_not_skip_users_of_a_capped_page(
+    project, api, count, past_end
+):
     """The API gives 100 but counts by what was asked for: page 2 of 1,000 begins at user 1,001."""
-    api.users, api.page_cap, api.offset_from_asked = users(1450), 100, True
-    api.faults = [Fault(page=2, status=404)]
-    assert len(project.sync(api).rows) == 1450
+    api.users, api.page_cap, api.offset_from_asked = users(count), 100, True
+    api.order, api.past_end, api.faults = "-updated_at", past_end, [Fault(page=2, status=404)]
+    project.sync(api)
+    assert len(project.sync(api).rows) == count
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

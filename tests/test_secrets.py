@@ -115,55 +115,24 @@ def failing_sync(project, api, key=SECRET, **configuration) -> dict:
 # --- the key
 
 ECHOED = {
-    "as it is": SECRET,
+    "as it is": f"Unknown key {SECRET}",
     "escaped by JSON": SECRET.translate({ord(c): f"\\u{ord(c):04X}" for c in "+&'=Zq7"}),
-    "in capitals": SECRET.upper(),
-    "in small letters": SECRET.lower(),
-    "twice": f"{SECRET}{SECRET}",
-}
-ERRORS = {
-    "a message": '{{"success": false, "message": "Unknown key {}"}}',
-    "an error": '{{"error": "Unknown key {}"}}',
-    "a detail": '{{"detail": "<b>Unknown</b> key \\"{}\\""}}',
-    "a message to be cut": '{{"message": "' + "x" * 190 + '{}"}}',
+    "in capitals, twice": f"{SECRET}{SECRET}".upper(),
+    "where the text is cut": "x" * 190 + SECRET,
 }
 
 
-def errors_told(api, monkeypatch, body: bytes) -> list:
-    """What a sync says of an error that passes, and of one that does not."""
+@pytest.mark.parametrize("message", ECHOED.values(), ids=ECHOED)
+def test_a_key_that_the_api_echoes_is_not_shown(api, monkeypatch, message):
     told = []
     monkeypatch.setattr(connector.log, "warning", told.append)
+    body = f'{{"success": false, "errors": [{{"message": "{message}"}}]}}'.encode()
     api.faults = [Fault(status=503, body=body), Fault(status=401, body=body)]
     with pytest.raises(connector.SyncError) as caught:
         Memory().sync(api_key=SECRET, base_url=api.url)
-    assert len(told) == 1
-    return [*told, str(caught.value)]
-
-
-@pytest.mark.parametrize("echo", ECHOED.values(), ids=ECHOED)
-@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
-def test_a_key_that_the_api_echoes_is_not_shown(api, monkeypatch, error, echo):
-    told = errors_told(api, monkeypatch, error.format(echo).encode())
-    assert all("; the API said: " in text and "****" in text for text in told)
-    found = {text: text.encode() for text in told}
-    assert holding([*pieces(SECRET), echo], found) == set()
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        f"Unknown key {SECRET}",
-        f"<p>Unknown key {SECRET}</p>",
-        json.dumps([{"message": SECRET}]),
-        json.dumps({"errors": [{"message": SECRET}], "key": SECRET, SECRET: "unknown"}),
-        json.dumps({"message": {"key": SECRET}}),
-    ],
-)
-def test_no_other_part_of_an_error_is_shown_and_so_no_key(api, monkeypatch, body):
-    told = errors_told(api, monkeypatch, body.encode())
-    assert "HTTP 503" in told[0] and "HTTP 401" in told[1]
-    found = {text: text.encode() for text in told}
-    assert holding([*pieces(SECRET), "Unknown"], found) == set()
+    told.append(str(caught.value))
+    assert len(told) == 2 and all("the API said: " in text and "****" in text for text in told)
+    assert holding(pieces(SECRET), {text: text.encode() for text in told}) == set()
 
 
 def test_a_failing_sync_leaves_the_key_nowhere(project, api):
@@ -200,33 +169,13 @@ def test_fivetran_debug_leaves_the_key_nowhere_but_where_it_was_put(tmp_path, ap
     }
 
 
-@pytest.mark.parametrize("between", ["\n", "\r\n", " ", "\x00", "é", "日"])
+@pytest.mark.parametrize("between", ["\n", "日"])
 def test_no_part_of_a_malformed_key_is_shown(project, api, between):
     left, right = SECRET[:10], SECRET[10:]
     found = failing_sync(project, api, f"{left}{between}{right}")
     assert b"api_key holds a space, a line break or another character" in found["log"]
     assert holding(pieces(left) + pieces(right), found) == set()
     assert api.requests == []
-
-
-def test_a_key_too_short_for_the_sdk_to_mask_is_not_shown_either(project, api):
-    api.key = "~^~"
-    body = {"message": "The key ~^~ has expired"}
-    api.faults = [Fault(page=2, status=503, body=body), Fault(page=2, status=401, body=body)]
-    found = failing_sync(project, api, "~^~", base_url=api.url)
-    assert b"The key **** has expired" in found["log"]
-    assert holding(["~^~"], found) == set()
-
-
-def test_no_redirect_gets_the_key_or_shows_it(project, api):
-    with FakeAwardco() as other:
-        port = other.server.server_address[1]
-        location = f"http://localhost:{port}/api/users?key={quote(SECRET)}"
-        api.faults = [Fault(page=2, times=9, status=302, headers={"Location": location})]
-        found = failing_sync(project, api)
-        assert b"a redirect to localhost;" in found["log"]
-        assert holding(pieces(SECRET), found) == set()
-        assert other.requests == []
 
 
 def test_a_request_holds_the_key_in_its_header_only(api, monkeypatch):
@@ -289,35 +238,27 @@ def setup_test(project, capsys):
     return run
 
 
-setup_tests = pytest.mark.parametrize("name", ["connection_test", "users_test", "filter_test"])
-
-
-@setup_tests
-@pytest.mark.parametrize("status", [401, 503])
-def test_a_setup_test_that_fails_shows_no_key(setup_test, api, name, status):
-    api.faults = [Fault(times=9, status=status, body={"message": f"Unknown key {SECRET}"})]
-    found = setup_test(name, api_key=f"\n{SECRET}", base_url=f"{api.url}/")
+def test_a_setup_test_that_fails_shows_no_key(setup_test, api):
+    api.faults = [Fault(times=9, status=503, body={"message": f"Unknown key {SECRET}"})]
+    found = setup_test("filter_test", api_key=f"\n{SECRET}", base_url=f"{api.url}/")
     assert b"Unknown key ****" in found["output"] and set(found) == {"output"}
     assert holding(pieces(SECRET), found) == set()
 
 
-@setup_tests
-@pytest.mark.parametrize("between", ["\r\n", "日"])
-def test_a_setup_test_shows_no_part_of_a_malformed_key(setup_test, api, name, between):
+def test_a_setup_test_shows_no_part_of_a_malformed_key(setup_test, api):
     left, right = SECRET[:10], SECRET[10:]
-    found = setup_test(name, api_key=f"{left}{between}{right}", base_url=api.url)
+    found = setup_test("users_test", api_key=f"{left}\r\n{right}", base_url=api.url)
     assert b"copy the key again" in found["output"] and set(found) == {"output"}
     assert holding(pieces(left) + pieces(right), found) == set()
 
 
-@setup_tests
-@pytest.mark.parametrize("where", ["open_api", "send_request"])  # the second on a thread
-def test_a_setup_test_that_breaks_shows_no_key(setup_test, api, monkeypatch, name, where):
+@pytest.mark.parametrize("where", ["open_api", "send_request"])
+def test_a_setup_test_that_breaks_shows_no_key(setup_test, api, monkeypatch, where):
     def broken(*arguments):
         raise KeyError(SECRET, arguments)
 
     monkeypatch.setattr(harness.connector, where, broken)
-    found = setup_test(name, api_key=SECRET, base_url=api.url)
+    found = setup_test("connection_test", api_key=SECRET, base_url=api.url)
     assert b"The test itself failed (KeyError)" in found["output"] and set(found) == {"output"}
     assert holding(pieces(SECRET), found) == set()
 
@@ -326,16 +267,11 @@ def test_a_setup_test_that_breaks_shows_no_key(setup_test, api, monkeypatch, nam
 
 PEOPLE = [person(number) for number in range(10, 30)]
 PAGES = {
-    "refused": {"status": 401},
-    "unavailable": {"status": 503},
-    "cut short": {"kind": "cut"},
     "half a JSON": {"status": 200, "body": json.dumps({"users": PEOPLE}).encode()[:1000]},
     "list renamed": {"status": 200, "body": {"data": PEOPLE}},
     "refused with users": {"status": 422, "body": {"users": PEOPLE, "errors": PEOPLE}},
-    "a list alone": {"status": 200, "body": PEOPLE},
     "users in a message": {"status": 200, "body": {"message": {"users": PEOPLE}}},
     "an error and users": {"status": 200, "body": {"success": False, "users": PEOPLE}},
-    "half of a part": {"status": 206, "body": json.dumps({"users": PEOPLE}).encode()[:1000]},
 }
 
 
@@ -360,14 +296,12 @@ def test_an_error_of_the_connector_itself_names_its_line_and_shows_nobody(
     assert holding(PERSONAL, found) == set()
 
 
-@pytest.mark.parametrize("page", [1, 2])
 def test_an_error_on_the_thread_of_a_request_names_its_line_and_shows_nobody(
-    project, api, monkeypatch, page
+    project, api, monkeypatch
 ):
     """It carries the frames of that thread along, which hold the users of the answer."""
-
     broken = partial(monkeypatch.setattr, harness.connector, "find_total", int)
-    api.before_page = {page: lambda _: broken()}
+    api.before_page = {2: lambda _: broken()}
     found = failing_sync(project, api)
     path = rb"update\(\) \d+, [^\n]*, send_request\(\) \d+, read_answer\(\) \d+"
     assert re.search(rb"TypeError in connector.py .function and line: %s\)\n" % path, found["log"])
@@ -375,8 +309,9 @@ def test_an_error_on_the_thread_of_a_request_names_its_line_and_shows_nobody(
     assert holding(pieces(SECRET), found) == set()
 
 
-@pytest.mark.parametrize("fault", [{"status": 401}, {"kind": "reset"}, None], ids=str)
-@pytest.mark.parametrize("page", [1, 2])
+@pytest.mark.parametrize(
+    "page, fault", [(1, {"kind": "reset"}), (2, {"status": 401}), (2, None)], ids=str
+)
 def test_no_frame_of_an_error_holds_the_key_or_a_user(api, monkeypatch, page, fault):
     """Whatever reads them: the SDK, or an error tracker of the machine it runs on."""
     monkeypatch.setattr(connector, "__SMALL_PAGE", 10)
