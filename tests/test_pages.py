@@ -194,6 +194,15 @@ def test_an_incremental_sync_ends_however_the_api_says_so(project, api, past_end
     assert outcome.cursor > first
 
 
+def test_a_page_of_250_changes_is_not_taken_for_a_cap(project, api):
+    """Every page is the same, since the API has none and gives all that changed."""
+    api.users, api.past_end, api.strict = users(350, LAST_WEEK), "page 1", True
+    project.sync(api)
+    change(api, 250)
+    outcome = project.sync(api)
+    assert changed(outcome) == 250 and not outcome.failed, outcome.log
+
+
 def test_a_sync_that_finds_nobody_ends_well_however_the_api_says_so(project, api, past_end):
     api.users, api.strict = users(150, LAST_WEEK), True
     first = project.sync(api)
@@ -411,6 +420,7 @@ def test_a_guest_with_a_link_that_is_signed_anew_does_not_make_pages_endless(pro
     """The last page comes for every number, and a row without a key looks new each time."""
     api.users, api.page_cap, api.past_end = users(250), 100, "last page"
     api.users[240]["employeeId"], api.signed, api.order = "", True, "storage"
+    api.before_answer = lambda page: page > 20 and setattr(api, "past_end", "[]")
     outcome = project.sync(api)
     assert len(outcome.rows) == 249 and len(api.requests) < 10
     assert outcome.log_lines("1 users without a usable employeeId, skipped")
@@ -554,6 +564,12 @@ def test_a_server_that_is_too_slow_for_large_pages_is_read_in_small_ones(
     api.users, api.latency_of = users(350), lambda per_page: 0.6 if per_page > 100 else 0.0
     assert len(project.sync(api).rows) == 350
     assert api.sizes[:3] == [1000, 1000, 100]
+
+
+def test_a_server_that_takes_only_certain_sizes_and_caps_them_at_another_is_read(project, api):
+    api.users, api.page_cap = users(350), 50
+    api.accepts = lambda per_page: per_page in (25, 100, 1000)
+    assert len(project.sync(api).rows) == 350
 
 
 @pytest.mark.parametrize("count", [40, 350, 1350])
