@@ -8,7 +8,7 @@ class Fault:
     """What to put in place of a text that stands once in connector.py, and what must fail then."""
 
     name: str  # what would be wrong
-    section: str  # of the sync contract
+    section: str  # what it is about
     find: str
     replace: str
     test: str  # a pytest node id; without brackets, all its parameters

@@ -1,4 +1,4 @@
-"""The contract as a model: whatever happens, a quiet sync later nobody is lost and nobody stale.
+"""The guarantees as a model: whatever happens, a quiet sync later nobody is lost and nobody stale.
 
 A source of users lives through any schedule of inserts, updates, moves between pages, faults,
 outages, crashes and restarts, in any order of rows, with any size and end of pages, while syncs

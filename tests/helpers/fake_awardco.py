@@ -1,4 +1,4 @@
-"""A fake Awardco API on 127.0.0.1 that can misbehave in every way that the sync contract names.
+"""A fake Awardco API on 127.0.0.1 that can misbehave in every way that the connector must bear.
 
 Its rows live in `users`, a list of dicts in storage order. Behaviours are attributes, to be set
 before or while a sync runs; what happens between two pages is a hook or a scripted `Fault`.
