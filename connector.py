@@ -343,8 +343,6 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
             # Page 2 in the first size, see look_at(), may skip users that follow page 1.
             current.has_gap |= page == 2 and current.per_page > len(before.users)
         elif is_end(sync, current, page, before, answer):
-            if set(answer.keys) != set(before.keys):
-                current.rows += len(set(answer.keys))  # moved here, so others may be missed
             return
 
 
@@ -364,6 +362,8 @@ def is_end(sync: Sync, current: Pass, page: int, before: Answer, answer: Answer)
             raise answer.refusal
         current.has_gap |= not answer.users
         return False
+    if any(set(each.keys) != set(before.keys) for each in (answer, *looks)):
+        current.rows += len(set(answer.keys))  # moved here, so others may be missed
     check_end(sync, current, page, before, answer)
     return True
 

@@ -416,6 +416,15 @@ def test_rows_that_move_down_by_exactly_a_page_are_not_the_end(project, api, cap
     assert {row["employeeId"] for row in api.users[:22]} <= set(outcome.rows)
 
 
+def test_rows_that_move_down_by_exactly_a_page_twice_in_a_row_are_not_the_end(project, api):
+    """Pages 6 and 7 both hold the user of page 5, and page 6, asked again, the one of page 4."""
+    api.users, api.order, api.page_cap = users(13), "-updated_at", 1
+    for page in (6, 7):
+        api.before_page[page] = lambda api: api.insert(user(100 + len(api.users), api.clock))
+    project.sync(api)
+    assert len(project.sync(api).rows) == 15
+
+
 def test_a_guest_with_a_link_that_is_signed_anew_does_not_make_pages_endless(project, api):
     """The last page comes for every number, and a row without a key looks new each time."""
     api.users, api.page_cap, api.past_end = users(250), 100, "last page"
