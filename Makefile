@@ -4,9 +4,10 @@
 # make test-iceberg   fivetran run into a real Iceberg catalog from PyPI (Linux, about a minute)
 # make test-faults    put each fault of tests/faults.py into a copy and check that its test fails (minutes)
 # make bench          the benchmark, which says how long it takes
-# They make .venv first, once. PYTHON=python3.12 chooses the Python, 3.11 or newer; VENV=... another place.
+# They make .venv first, once. `make PYTHON=python3.12 run` chooses the Python, 3.11 or newer, and `make VENV=... run`
+# another place.
 
-VENV ?= .venv
+VENV = .venv
 
 .PHONY: run test test-all test-iceberg test-faults bench set-up
 

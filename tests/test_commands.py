@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -275,13 +276,15 @@ def test_a_python_that_its_version_manager_does_not_run_is_not_called_old(folder
     assert line.startswith(f"{python} does not run (pyenv: python3.13: command not found)")
 
 
-def test_a_folder_that_is_no_virtual_environment_is_not_cleared(folder, tmp_path):
+@pytest.mark.parametrize("others", ["thesis.tex", "pyvenv.cfg"])
+def test_a_folder_that_make_did_not_make_is_not_cleared(folder, tmp_path, others):
+    """Neither any folder nor the virtual environment of another project."""
     mine = tmp_path / "mine"
     mine.mkdir()
-    (mine / "thesis.tex").touch()
+    (mine / others).touch()
     line = refusal(folder, "run", f"PYTHON={sys.executable}", f"VENV={mine}")
-    assert line.startswith(f"{mine} is not a virtual environment")
-    assert [path.name for path in mine.iterdir()] == ["thesis.tex"]
+    assert line.startswith(f"{mine} was not made by make: remove it, or name another place")
+    assert [path.name for path in mine.iterdir()] == [others]
 
 
 class Maker:
@@ -293,24 +296,30 @@ class Maker:
         self.python = self.add_python("python3", "3.12.1")
         self.path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
 
-    def add_python(self, name: str, version: str) -> Path:
+    def add_python(self, name: str, version: str, pip: str = "exit") -> Path:
         """Its virtual environments hold a Python that tells its version, and installs nothing."""
         return write_script(
             self.folder / "bin" / name,
-            'if [ "$1" = -c ]; then case "$2" in *base_prefix*) echo '
-            f'"{version}";; esac; exit; fi\n'
-            f'[ "$1" != -V ] || exec echo "Python {version}"\n'
-            '[ "$2" = venv ] || exit 0\n'
-            f'echo "$4 with {version}" >>"{self.made}"\n'
-            'mkdir -p "$4/bin" && touch "$4/pyvenv.cfg" && cp "$0" "$4/bin/python"',
+            f"""case "$1 $2" in
+            *base_prefix*) echo "{version}";;
+            *flock*) exec "{sys.executable}" "$@";;
+            "-V "*) echo "Python {version}";;
+            "-m pip") {pip};;
+            "-m venv")
+                echo "$3 with {version}" >>"{self.made}"
+                mkdir -p "$3/bin" && touch "$3/pyvenv.cfg" && cp "$0" "$3/bin/python";;
+            esac""",
         )
 
-    def __call__(self, *arguments) -> list:
+    def __call__(self, *arguments, **environment) -> list:
         """The virtual environments that it made."""
         self.made.write_text("")
-        ended = run(self.folder, "make", "set-up", *arguments, PATH=self.path)
-        assert ended.status == 0, ended.output
+        self.run(*arguments, **environment)
         return self.made.read_text().splitlines()
+
+    def run(self, *arguments, **environment):
+        ended = run(self.folder, "make", "set-up", *arguments, PATH=self.path, **environment)
+        assert ended.status == 0, ended.output
 
 
 @pytest.fixture
@@ -345,9 +354,38 @@ def test_an_environment_that_does_not_run_is_made_anew(make):
 
 
 def test_a_set_up_that_was_cut_short_is_done_again(make):
-    make()
-    (make.folder / ".venv" / "installed").unlink()
-    assert make() == [".venv with 3.12.1"]
+    make.add_python("python3", "3.12.1", pip="kill $PPID")
+    assert run(make.folder, "make", "set-up", PATH=make.path).status != 0
+    make.add_python("python3", "3.12.1")
+    assert make() == [".venv with 3.12.1"] and make() == []
+
+
+def test_the_environment_of_another_project_is_left_alone(make, tmp_path):
+    """Other projects, and people, keep theirs in the variable VENV."""
+    others = tmp_path / "another project" / "venv"
+    others.mkdir(parents=True)
+    for name in ("pyvenv.cfg", "notes.md"):
+        (others / name).touch()
+    assert make(VENV=str(others)) == [".venv with 3.12.1"]
+    assert sorted(path.name for path in others.iterdir()) == ["notes.md", "pyvenv.cfg"]
+
+
+def test_two_set_ups_at_once_make_one_environment(make):
+    """As `make run` and `make test` in two terminals: each removed the other's files."""
+    make.add_python("python3", "3.12.1", pip="sleep 0.5")
+    make.made.write_text("")
+    with ThreadPoolExecutor() as terminals:
+        for ended in [terminals.submit(make.run) for _ in "12"]:
+            ended.result()
+    assert make.made.read_text().splitlines() == [".venv with 3.12.1"]
+
+
+def test_pip_user_in_the_shell_does_not_stop_the_set_up(make):
+    """With PIP_USER=1 pip refuses to install into a virtual environment."""
+    pytest.importorskip("pip")
+    (make.folder / "tests" / "requirements.txt").write_text("pip\n")  # which is there
+    make.add_python("python3", "3.12.1", pip=f'exec "{sys.executable}" "$@"')
+    assert make(PIP_USER="1") == [".venv with 3.12.1"]
 
 
 def test_an_environment_that_was_moved_is_made_anew(make, tmp_path):

@@ -20,6 +20,7 @@ which_python() {
   "$1" -c 'import sys; print(sys.base_prefix, sys.version)' 2>/dev/null
 }
 
+# $venv/installed says what an environment was made from. It is empty while a set-up is not finished.
 is_there() {
   [ -e "$venv/installed" ] && [ "$(made_from)" = "$(cat "$venv/installed")" ] || return 1
   made_with=$(which_python "$venv/bin/python") || return 1
@@ -38,12 +39,21 @@ said=$("$python" -c '' 2>&1) \
   || fail "$python is too old: install Python 3.11 or newer, or name one: make PYTHON=python3.12 ..."
 "$python" -c 'import ensurepip, venv' 2>/dev/null \
   || fail "$python has no venv: install it (on Debian and Ubuntu: apt install python3-venv)."
-# What stands in this folder will be deleted.
-[ ! -e "$venv" ] || [ -e "$venv/pyvenv.cfg" ] \
-  || fail "$venv is not a virtual environment: remove it, or name another place: make VENV=..."
+# Two set-ups at once would delete each other's files: the second waits until the first has ended.
+exec 9<tests/requirements.txt
+"$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' 2>/dev/null || : # a file system without locks
+if is_there; then
+  exit
+fi
+[ ! -e "$venv" ] || [ -e "$venv/installed" ] \
+  || fail "$venv was not made by make: remove it, or name another place: make VENV=..."
 
 echo "Setting up $venv with $("$python" -V), once: this takes about a minute."
-"$python" -m venv --clear "$venv"
-"$venv/bin/python" -m pip install -qq --disable-pip-version-check -r tests/requirements.txt
+rm -rf "$venv"
+mkdir -p "$venv"
+: >"$venv/installed"
+"$python" -m venv "$venv"
+# --no-user: PIP_USER=1, or "user = true" in a pip.conf, would have pip install somewhere else.
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-user -r tests/requirements.txt
 "$venv/bin/python" tests/tools/quiet_pipreqs.py
 made_from >"$venv/installed"
