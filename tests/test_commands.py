@@ -26,7 +26,7 @@ def clean_copy(folder: Path) -> Path:
 
 def run(project: Path, *command, **environment) -> Run:
     """Run a command in the quiet home of conftest.py, without what this run of the tests set."""
-    own = ("COLUMNS", "FIVETRAN_", "MAKE", "MFLAGS", "PYENV_", "PYTEST_", "PYTHON", "VENV")
+    own = ("COLUMNS", "FIVETRAN_", "GIT_", "MAKE", "MFLAGS", "PYENV_", "PYTEST_", "PYTHON", "VENV")
     variables = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     done = subprocess.run(
         [str(part) for part in command],
@@ -422,6 +422,37 @@ def test_make_test_checks_the_whole_tree_and_ends_with_the_tests(folder):
         "mypy",
         "python -m pytest -q -n 2",
     ]
+
+
+# --- git -----------------------------------------------------------------------------------------
+
+needs_git = pytest.mark.skipif(not shutil.which("git"), reason="git is missing")
+
+
+def git(folder: Path, *arguments) -> str:
+    """Run git as somebody who has set a name and nothing else."""
+    identity = ["-c", "user.name=n", "-c", "user.email=n@example.com"]
+    ended = run(folder, "git", *identity, *arguments)
+    assert ended.status == 0, ended.output
+    return ended.output
+
+
+def repository(project: Path) -> Path:
+    """Make a repository of a project, with what this one has in git."""
+    git(project, "init", "--quiet")
+    git(project, "add", "--force", ".")
+    git(project, "commit", "--quiet", "--message", "first")
+    return project
+
+
+@needs_git
+def test_a_clone_by_git_for_windows_has_scripts_that_run_in_wsl(tmp_path):
+    """It writes CRLF, with which `make` ends in "set_up.sh: not found"."""
+    upstream = repository(clean_copy(tmp_path))
+    git(tmp_path, "clone", "--quiet", "--config", "core.autocrlf=true", upstream, "clone")
+    clone = tmp_path / "clone"
+    assert "w/crlf" not in git(clone, "ls-files", "--eol")
+    assert refusal(clone, "run", "PYTHON=nowhere").startswith("nowhere is missing")
 
 
 # --- make test-all -------------------------------------------------------------------------------
