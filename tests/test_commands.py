@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from fivetran_api import PROJECT, VENV_BIN, Run, contents, not_of_the_project, run_fivetran
+from fivetran_api import (
+    COPIES,
+    PROJECT,
+    VENV_BIN,
+    Run,
+    contents,
+    copy_project,
+    not_of_the_project,
+    run_fivetran,
+)
 from harness import Project
 from quiet_home import make_quiet_home
 
@@ -453,6 +462,18 @@ def test_a_clone_by_git_for_windows_has_scripts_that_run_in_wsl(tmp_path):
     clone = tmp_path / "clone"
     assert "w/crlf" not in git(clone, "ls-files", "--eol")
     assert refusal(clone, "run", "PYTHON=nowhere").startswith("nowhere is missing")
+
+
+@needs_git
+def test_git_adds_no_file_that_holds_a_key_or_people(tmp_path):
+    """Nor the copies that editors leave of such files."""
+    project = copy_project(tmp_path)
+    git(project, "init", "--quiet")
+    git(project, "add", ".")
+    added = set(git(project, "ls-files").splitlines())
+    assert "connector.py" in added
+    assert added & {*COPIES, "configuration.local.json", ".env"} == set()
+    assert [name for name in added if name.startswith(("files/", "crash-reports/"))] == []
 
 
 # --- make test-all -------------------------------------------------------------------------------

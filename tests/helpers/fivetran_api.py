@@ -36,6 +36,18 @@ DEPLOY = {  # the environment of a deploy
     "FIVETRAN_CONNECTION_NAME": CONNECTION_NAME,
     "FIVETRAN_CONFIGURATION": "configuration.local.json",
 }
+COPIES = [  # which editors and file managers leave beside a file that holds a key
+    "#configuration.json#",
+    ".configuration.json.swp",
+    "configuration (1).json",
+    "configuration copy.json",
+    "configuration.json.bak",
+    "configuration.json.orig",
+    "configuration.json.save",
+    "configuration.json~",
+    "destination.json.bak",
+    "prod.env~",
+]
 
 
 # --- The project and the command line ------------------------------------------------------------
@@ -50,6 +62,7 @@ def copy_project(folder: Path) -> Path:
         "configuration.json": json.dumps(SETTINGS),  # where `fivetran configuration` puts them
         "configuration.local.json": json.dumps(SETTINGS),
         ".env": f"FIVETRAN_API_KEY={DEPLOY_KEY}",
+        **dict.fromkeys(COPIES, AWARDCO_KEY),
         "another-venv/pyvenv.cfg": "home = /usr/bin",
         "another-venv/site.py": "import a_package_of_the_venv",
     }.items():
@@ -61,7 +74,7 @@ def copy_project(folder: Path) -> Path:
 def not_of_the_project(folder: str, names: list) -> set:
     """Names to leave out of a copy: what tools make, and where a developer may keep real keys."""
     made = (".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "files", "crash-reports")
-    private = ("*configuration*.json", "*.env", ".env*")
+    private = ("*configuration*.json*", "*destination*.json*", "*.env*")
     found = {name for kind in made + private for name in fnmatch.filter(names, kind)}
     return found - {"configuration.json"}
 
