@@ -476,6 +476,37 @@ def test_git_adds_no_file_that_holds_a_key_or_people(tmp_path):
     assert [name for name in added if name.startswith(("files/", "crash-reports/"))] == []
 
 
+@pytest.fixture
+def clone(tmp_path):
+    """A clone with settings of its own, of a repository whose template has changed since."""
+    upstream = repository(clean_copy(tmp_path))
+    git(tmp_path, "clone", "--quiet", upstream, "clone")
+    clone = tmp_path / "clone"
+    readme = (clone / "README.md").read_text(encoding="utf-8")
+    (step,) = re.findall(r"`git (update-index .+?)`", readme)
+    git(clone, *step.split())
+    (clone / "configuration.json").write_text('{"api_key": "mine"}')
+    template = upstream / "configuration.json"
+    template.write_text(template.read_text().replace("{", '{\n    "new": "<NEW_SETTING>",', 1))
+    git(upstream, "commit", "--quiet", "--all", "--message", "second")
+    return clone
+
+
+@needs_git
+def test_the_commands_of_an_upgrade_bring_a_new_template_and_keep_the_settings(clone):
+    """`git pull` alone refuses to, and `git status` does not show why."""
+    assert "configuration.json" in run(clone, "git", "pull").output
+    assert git(clone, "status", "--porcelain") == ""
+    page = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"\n## Upgrade\n[^#]*?```console\n(.*?)```", page, re.DOTALL)
+    ended = run(clone, "sh", "-e", "-c", commands)
+    assert ended.status == 0, ended.output
+    assert (clone / "configuration.json").read_text() == '{"api_key": "mine"}'
+    assert "<NEW_SETTING>" in git(clone, "show", "HEAD:configuration.json")
+    git(clone, "add", "--all")
+    assert git(clone, "status", "--porcelain") == "", "the settings stay out of commits"
+
+
 # --- make test-all -------------------------------------------------------------------------------
 
 

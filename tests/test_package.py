@@ -18,6 +18,7 @@ from fivetran_api import (
 # Everything that .gitignore does not name is uploaded: a new file belongs here or there.
 MAY_BE_UPLOADED = {
     ".gitignore",  # always is
+    "CHANGELOG.md",
     "CONTRIBUTING.md",
     "LICENSE",
     "Makefile",
