@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import fivetran_connector_sdk_cli as sdk_cli
 import fivetran_connector_sdk_core as sdk_core
 import pytest
@@ -272,6 +273,29 @@ def test_the_retries_are_those_of_the_connector():
 def test_the_budget_of_lines_is_kept():
     (budget,) = re.findall(r"at most ([\d,]+) lines", PAGES["CONTRIBUTING.md"])
     assert len(SOURCE.splitlines()) <= int(budget.replace(",", ""))
+
+
+# --- The log of syncs ----------------------------------------------------------------------------
+
+
+def test_a_connection_whose_syncs_fail_does_not_look_fresh():
+    """Since December 2021 Fivetran's log has a sync_end for each outcome, not only for success."""
+    (query,) = re.findall(r"-- last_sync\.sql\n(.*?)```", PAGES["docs/operations.md"], re.DOTALL)
+    ends = [
+        ("01", "your_connection_id", "sync_end", '{"status":"SUCCESSFUL"}'),
+        ("02", "your_connection_id", "sync_end", '{"status" : "SUCCESSFUL", "syncId": "1"}'),
+        ("03", "your_connection_id", "sync_end", '{"status":"FAILURE_WITH_TASK"}'),
+        ("04", "your_connection_id", "sync_end", '{"reason":"UNSUCCESSFUL","status":"FAILURE"}'),
+        ("05", "another_connection", "sync_end", '{"status":"SUCCESSFUL"}'),
+        ("06", "your_connection_id", "sync_start", "{}"),
+    ]
+    with duckdb.connect() as warehouse:
+        columns = "time_stamp text, connection_id text, message_event text, message_data text"
+        warehouse.execute(
+            f"create schema fivetran_metadata; create table fivetran_metadata.log ({columns})"
+        )
+        warehouse.executemany("insert into fivetran_metadata.log values (?, ?, ?, ?)", ends)
+        assert warehouse.execute(query).fetchall() == [("02",)]
 
 
 # --- Output, commands, names, links --------------------------------------------------------------
