@@ -6,6 +6,7 @@ from datetime import timedelta
 import duckdb
 import pytest
 
+from dbt_project import REQUIREMENTS
 from fake_awardco import NOON, user, users
 from modelling_page import DOCS, PAGE, blocks, read_everybody, without_status
 
@@ -162,6 +163,11 @@ def test_the_mock_users_have_the_undeclared_columns_that_the_page_names(mock_mod
     listed = ", ".join(f"`{name}`" for name in named[:-1]) + f" and `{named[-1]}`"
     assert listed in " ".join(PAGE.split())
     mock_mode.run(f"select {', '.join(named)} from tester.user")
+
+
+def test_the_dbt_of_the_page_is_the_one_in_which_its_models_are_tested():
+    (version,) = re.findall(r"^dbt-core==(\d+\.\d+)\.", REQUIREMENTS.read_text(), re.MULTILINE)
+    assert f"the models in dbt {version}" in " ".join(PAGE.split())
 
 
 # --- Without a column `status` -------------------------------------------------------------------
