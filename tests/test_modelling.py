@@ -1,32 +1,20 @@
 """The SQL of the documentation works: on mock mode's table, and on one that people left."""
 
 import re
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import duckdb
 import pytest
 
-from fake_awardco import user, users
+from dbt_project import REQUIREMENTS
+from fake_awardco import NOON, user, users
+from modelling_page import DOCS, PAGE, blocks, read_everybody, without_status
 
-DOCS = Path(__file__).parent.parent / "docs"
-PAGE = (DOCS / "modelling.md").read_text(encoding="utf-8")
-STAGING = "models/staging/stg_awardco__users.sql"
-
-
-def blocks(page: str) -> dict:
-    """The SQL blocks of a page by the file name in their first line, for the local table."""
-    found = {}
-    for name, sql in re.findall(r"```sql\n-- (\S+)\n(.*?)```", page, re.DOTALL):
-        sql = sql.replace("{{ source('awardco', 'user') }}", "awardco.user")
-        sql = sql.replace("{{ ref('stg_awardco__users') }}", "analytics.stg_awardco__users")
-        found[name] = sql.replace("awardco.user", "tester.user")
-    assert len(found) == page.count("```sql"), "a block does not begin with its name"
-    return found
-
-
-SQL = blocks(PAGE)
+CODE = blocks(PAGE)
 OPERATIONS = blocks((DOCS / "operations.md").read_text(encoding="utf-8"))
+STAGING = "models/staging/stg_awardco__users.sql"
+HISTORY = "snapshots/awardco_users_history.yml"
+TESTS = [name for name in CODE if name.startswith("tests/")]
 DUCKDB_TYPES = {
     "STRING": "VARCHAR",
     "DOUBLE": "DOUBLE",
@@ -34,48 +22,70 @@ DUCKDB_TYPES = {
     "JSON": "JSON",
     "BOOLEAN": "BOOLEAN",
 }
-TESTS = [name for name in SQL if name.startswith("tests/")]
 
 
 class Warehouse:
-    """The DuckDB file that a project's syncs wrote, with the models of the page."""
+    """The DuckDB file that a project's syncs wrote, and the page's SQL for it."""
 
-    def __init__(self, project):
+    def __init__(self, project, code: dict = CODE):
         self.path = str(project.folder / "files" / "warehouse.db")
+        self.code = code
 
     def run(self, sql: str) -> list:
         with duckdb.connect(self.path) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             return connection.execute(sql).fetchall()
 
+    def sql(self, name: str) -> str:
+        """A block of the page, for the names that things have here."""
+        sql = self.code[name].replace("{{ source('awardco', 'user') }}", "awardco.user")
+        sql = sql.replace("{{ ref('stg_awardco__users') }}", "analytics.stg_awardco__users")
+        return sql.replace("awardco.user", "tester.user")
+
+    def rows(self, name: str) -> list:
+        return self.run(self.sql(name))
+
     def build(self):
         self.run("create schema analytics")
-        self.run(f"create view analytics.stg_awardco__users as {SQL[STAGING]}")
-        self.run(SQL["active_users.sql"])
+        self.run(f"create view analytics.stg_awardco__users as {self.sql(STAGING)}")
+        self.run(self.sql("active_users.sql"))
 
     def let_days_pass(self, days: int):
         self.run(
             f"update tester.user set _fivetran_synced = _fivetran_synced - interval {days} day"
         )
 
-    def gone(self) -> list:
-        return sorted(row[0] for row in self.run(SQL["gone.sql"]))
+    def left(self) -> list:
+        return sorted(row[0] for row in self.rows("who_left.sql"))
 
     def active(self) -> list:
-        found = self.run("select employee_id from analytics.active_users order by employee_id")
-        return [row[0] for row in found]
+        return sorted(row[0] for row in self.run("from analytics.active_users"))
+
+    def staged(self) -> list:
+        return sorted(row[0] for row in self.run("from analytics.stg_awardco__users"))
 
 
 @pytest.fixture
-def mock_mode(project):
+def warehouse(project):
+    return Warehouse(project)
+
+
+@pytest.fixture
+def mock_mode(project, warehouse):
     assert not project.sync(use_mock="true").failed
-    warehouse = Warehouse(project)
     warehouse.build()
     return warehouse
 
 
+def keys(rows: list) -> list:
+    return sorted(row["employeeId"] for row in rows)
+
+
+# --- On the table of mock mode -------------------------------------------------------------------
+
+
 def test_the_page_has_a_staging_model_and_four_tests():
-    assert STAGING in SQL and len(TESTS) == 4
+    assert STAGING in CODE and len(TESTS) == 4
 
 
 def test_the_staging_model_holds_every_user_of_mock_mode(mock_mode):
@@ -87,7 +97,7 @@ def test_the_staging_model_holds_every_user_of_mock_mode(mock_mode):
 
 @pytest.mark.parametrize("name", TESTS)
 def test_the_data_tests_pass_on_mock_mode(mock_mode, name):
-    assert mock_mode.run(SQL[name]) == []
+    assert mock_mode.rows(name) == []
 
 
 @pytest.mark.parametrize(
@@ -115,28 +125,33 @@ def test_each_data_test_finds_what_it_is_for(mock_mode, name, damage):
     mock_mode.run("create table copy as select * from tester.user")  # without the primary key
     mock_mode.run("drop table tester.user cascade; create table tester.user as from copy")
     mock_mode.run(damage)
-    failed = [test for test in TESTS if mock_mode.run(SQL[test])]
+    failed = [test for test in TESTS if mock_mode.rows(test)]
     assert failed == [f"tests/{name}.sql"]
 
 
 @pytest.mark.parametrize(("name", "count"), [("first_look.sql", 250), ("freshness.sql", 1)])
-def test_the_queries_of_the_other_page_work_on_mock_mode(mock_mode, name, count):
-    assert len(mock_mode.run(OPERATIONS[name])) == count
+def test_the_queries_of_the_other_page_work_on_mock_mode(project, mock_mode, name, count):
+    assert len(Warehouse(project, OPERATIONS).rows(name)) == count
 
 
-def test_the_snapshot_has_eight_lines_and_checks_columns_that_exist(mock_mode):
-    (snapshot,) = re.findall(r"```yaml\n(snapshots:\n.*?)```", PAGE, re.DOTALL)
-    assert len(snapshot.splitlines()) == 8
-    checked = re.search(r"check_cols: \[(.+)\]", snapshot).group(1).split(", ")
-    key = re.search(r"unique_key: (\w+)", snapshot).group(1)
-    mock_mode.run(f"select {', '.join([key, *checked])} from tester.user")
+def columns_of_the_history(code: dict) -> list:
+    """The key and the columns whose changes the snapshot records."""
+    key = re.search(r"unique_key: (\w+)", code[HISTORY]).group(1)
+    checked = re.search(r"check_cols:\n((?: +- .+\n)+)", code[HISTORY]).group(1)
+    return [key, *re.findall(r"- (\w+)", checked)]
 
 
-def test_the_columns_of_the_page_are_those_of_the_table(project, api):
+def test_the_history_checks_columns_that_exist(mock_mode):
+    columns = columns_of_the_history(CODE)
+    assert columns == ["employee_id", "balance", "_fivetran_deleted", "status"]
+    mock_mode.run(f"select {', '.join(columns)} from tester.user")
+
+
+def test_the_columns_of_the_page_are_those_of_the_table(project, api, warehouse):
     described = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", PAGE, re.MULTILINE))
     api.users = [user(1, **{"部署": "営業"})]  # a name for other_fields
     project.sync(api)
-    found = Warehouse(project).run(
+    found = warehouse.run(
         "select column_name, data_type from information_schema.columns "
         "where table_schema = 'tester' and table_name = 'user'"
     )
@@ -145,69 +160,106 @@ def test_the_columns_of_the_page_are_those_of_the_table(project, api):
 
 def test_the_mock_users_have_the_undeclared_columns_that_the_page_names(mock_mode):
     named = ["department", "status", "hire_date", "manager_id", "address"]
-    assert ", ".join(f"`{name}`" for name in named[:-1]) + f" and `{named[-1]}`" in PAGE
+    listed = ", ".join(f"`{name}`" for name in named[:-1]) + f" and `{named[-1]}`"
+    assert listed in " ".join(PAGE.split())
     mock_mode.run(f"select {', '.join(named)} from tester.user")
 
 
-def read_everybody_after_40_days(project, api, warehouse):
-    """The sync after 40 days, which full_sync_days makes a full one."""
-    warehouse.let_days_pass(40)
-    state = project.state()
-    began = datetime.fromisoformat(state["last_full_sync"]) - timedelta(days=40)
-    state["last_full_sync"] = began.isoformat()
-    outcome = project.sync(api, state=state, full_sync_days="30")
-    assert outcome.log_lines("Full sync: all users (full_sync_days)")
+def test_the_dbt_of_the_page_is_the_one_in_which_its_models_are_tested():
+    (version,) = re.findall(r"^dbt-core==(\d+\.\d+)\.", REQUIREMENTS.read_text(), re.MULTILINE)
+    assert f"the models in dbt {version}" in " ".join(PAGE.split())
 
 
-def test_a_user_who_was_removed_one_archived_and_one_who_came_back(project, api):
-    api.users = [{**row, "status": "active"} for row in users(6)]
-    removed, archived, comes_back, *stay = api.users
+# --- Without a column `status` -------------------------------------------------------------------
+
+
+def test_without_status_everything_works_if_the_named_lines_are_left_out(project, api):
+    api.users = users(6)
     project.sync(api)
-    warehouse = Warehouse(project)
+    code = without_status(CODE)
+    assert CODE.keys() - code.keys() == {"tests/every_status_is_known.sql"}
+    warehouse = Warehouse(project, code)
     warehouse.build()
-    assert warehouse.gone() == []
-    assert warehouse.active() == keys(api.users)
+    assert warehouse.active() == warehouse.staged() == keys(api.users)
+    assert [name for name in code if name in TESTS and warehouse.rows(name)] == []
+    warehouse.run(f"select {', '.join(columns_of_the_history(code))} from tester.user")
 
-    api.users = [{**archived, "status": "archived"}, *stay]
-    read_everybody_after_40_days(project, api, warehouse)
-    assert warehouse.gone() == keys([removed, comes_back])
+
+def test_without_status_a_data_test_still_finds_two_users_with_one_email(project, api):
+    api.users = users(6)
+    api.users[1]["email"] = api.users[0]["email"]
+    project.sync(api)
+    warehouse = Warehouse(project, without_status(CODE))
+    warehouse.build()
+    assert len(warehouse.rows("tests/no_two_active_users_share_an_email.sql")) == 1
+
+
+# --- Who left ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tenant(project, api, warehouse):
+    """Six users with a status in the table, and the models over it."""
+    api.users = [{**row, "status": "Active"} for row in users(6)]
+    project.sync(api)
+    warehouse.build()
+    return api
+
+
+def test_somebody_who_was_removed_one_archived_and_one_who_came_back(project, tenant, warehouse):
+    removed, archived, comes_back, *stay = tenant.users
+    assert warehouse.left() == []
+    assert warehouse.active() == warehouse.staged() == keys(tenant.users)
+
+    archived = {**archived, "status": "Archived"}  # as Awardco's own pages write it
+    read_everybody(project, [archived, *stay])
+    assert warehouse.left() == keys([removed, comes_back])
     assert warehouse.active() == keys(stay)
+    assert warehouse.staged() == keys([archived, *stay])
 
-    api.users = [comes_back, *api.users]
-    read_everybody_after_40_days(project, api, warehouse)
-    assert warehouse.gone() == keys([removed])
+    read_everybody(project, [archived, comes_back, *stay])
+    assert warehouse.left() == keys([removed])
     assert warehouse.active() == keys([comes_back, *stay])
 
-    api.users = [archived, comes_back, *stay]  # who was archived is active again
-    read_everybody_after_40_days(project, api, warehouse)
+    read_everybody(project, [{**archived, "status": "Active"}, comes_back, *stay])
     assert warehouse.active() == keys([archived, comes_back, *stay])
 
 
-def keys(rows: list) -> list:
-    return [row["employeeId"] for row in rows]
+def test_who_came_back_is_no_longer_marked_after_the_next_sync_of_changes(
+    project, tenant, warehouse
+):
+    *stay, comes_back = tenant.users
+    read_everybody(project, stay)
+    assert warehouse.left() == keys([comes_back])
+    comes_back["updated_at"] = user(6, NOON - timedelta(hours=1))["updated_at"]
+    outcome = project.sync(tenant)
+    assert outcome.log_lines("Incremental sync")
+    assert warehouse.left() == []
+    assert warehouse.active() == keys([*stay, comes_back])
 
 
-def test_nobody_is_gone_between_two_full_reads_or_while_a_connection_is_paused(project, api):
-    api.users = [{**row, "status": "active"} for row in users(3)]
-    project.sync(api)
-    warehouse = Warehouse(project)
-    warehouse.let_days_pass(30)
-    project.sync(api)  # incremental: writes the newest user again, and nobody else
-    assert warehouse.gone() == []
-    warehouse.let_days_pass(90)
-    assert warehouse.gone() == []
+def test_a_mark_does_not_change_when_the_user_was_last_seen(project, tenant, warehouse):
+    *stay, leaver = tenant.users
+    warehouse.let_days_pass(7)
+    query = (
+        f"select _fivetran_synced from tester.user where employee_id = '{leaver['employeeId']}'"
+    )
+    ((last_written,),) = warehouse.run(query)
+    read_everybody(project, stay)
+    ((employee_id, email, last_seen),) = warehouse.rows("who_left.sql")
+    assert (employee_id, email) == (leaver["employeeId"], leaver["email"])
+    assert last_seen == last_written
 
 
-def test_after_a_re_sync_by_hand_the_rows_older_than_its_start_are_gone(project, api):
-    api.users = users(4)
-    project.sync(api)
-    warehouse = Warehouse(project)
+def test_after_a_re_sync_by_hand_the_rows_older_than_its_start_are_gone(
+    project, tenant, warehouse
+):
     warehouse.let_days_pass(2)
     ((start,),) = warehouse.run("select now()::text")
-    removed = api.users.pop()
-    project.sync(api, state={})
+    removed = tenant.users.pop()
+    project.sync(tenant, state={})
     sql, changed = re.subn(
-        r"'2026-03-01 12:00:00\+00'", f"'{start}'", SQL["gone_after_resync.sql"]
+        r"'2026-03-01 12:00:00\+00'", f"'{start}'", warehouse.sql("gone_after_resync.sql")
     )
     assert changed == 1
     assert [row[0] for row in warehouse.run(sql)] == [removed["employeeId"]]

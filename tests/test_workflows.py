@@ -63,7 +63,11 @@ def test_the_slow_tests_run_on_tags_and_by_hand_on_one_python():
     events, jobs = WORKFLOWS["test.yml"].read_text().split("\njobs:\n")
     each_push, slow = jobs.split("\n  slow:")
     assert re.findall("run: (.+)", each_push) == ["make test"]
-    assert re.findall("run: (.+)", slow) == ["make test-iceberg", "make test-faults"]
+    assert re.findall("run: (.+)", slow) == [
+        "make test-iceberg",
+        "make test-dbt",
+        "make test-faults",
+    ]
     assert "if: github.ref_type == 'tag' || github.event_name == 'workflow_dispatch'\n" in slow
     assert "  workflow_call:\n  workflow_dispatch:\n" in events and "matrix" not in slow
     deploy = WORKFLOWS["deploy.yml"].read_text()
