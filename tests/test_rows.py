@@ -74,7 +74,6 @@ def test_an_identifier_is_kept_as_it_is(project, api):
     identifiers = {
         "00042": "00042",
         "T": "T",
-        " 7 ": " 7 ",
         "1001.0": "1001.0",
         "2026-01-01": "2026-01-01",
         "N/A": "N/A",
@@ -86,6 +85,11 @@ def test_an_identifier_is_kept_as_it_is(project, api):
     }
     found = [{"employeeId": identifier} for identifier in identifiers]
     assert sorted(sync_users(project, api, found).rows) == sorted(identifiers.values())
+
+
+def test_blanks_around_an_identifier_make_no_second_person(project, api):
+    found = [user(3, employeeId="E000003"), user(3, employeeId=" E000003\u00a0", balance=0.5)]
+    assert list(sync_users(project, api, found).rows) == ["E000003"]
 
 
 def test_an_identifier_with_a_point_one_day_is_the_same_user(project, api):

@@ -9,13 +9,14 @@ import shutil
 import socket
 import stat
 import subprocess
+from datetime import timedelta
 
 import pytest
 from fivetran_connector_sdk import form_field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fake_awardco import KEY, FakeAwardco, Fault, user, users
+from fake_awardco import KEY, NOON, FakeAwardco, Fault, instant, text, user, users
 from fivetran_api import STUB_PIPREQS, VENV_BIN, Run, contents, copy_project, run_fivetran
 from harness import Project, connector
 from quiet_home import make_quiet_home
@@ -70,8 +71,8 @@ def test_only_the_key_is_typed_unseen_and_stored_encrypted():
 def test_the_form_names_the_filter_that_a_blank_answer_means():
     answers = {field.name: field for field in form().fields}
     default = connector.validate_configuration({"api_key": KEY, "base_url": "https://a.example"})
-    assert default.updated_since_param in answers["updated_since_param"].description
-    assert default.updated_since_param == answers["updated_since_param"].placeholder
+    assert default["updated_since_param"] in answers["updated_since_param"].description
+    assert default["updated_since_param"] == answers["updated_since_param"].placeholder
 
 
 def test_the_form_registers_the_tests_from_the_key_to_the_filter():
@@ -215,21 +216,44 @@ def test_an_api_that_fails_at_the_filter_does_not_pass(api, status, attempts):
 
 
 @pytest.mark.parametrize(
-    "newest, two_days_ahead",
+    "newest, second, two_days_ahead",
     [
-        ("2026-02-27 11:00:00.123+02:00", "2026-03-03 11:00:00.123+02:00"),
-        ("2026-02-27", "2026-03-03"),
+        (
+            "2026-02-27 11:00:00.123+02:00",
+            "2026-02-27 07:30:00.5+00:00",
+            "2026-03-03 11:00:00.123+02:00",
+        ),
+        ("2026-02-27", "2026-02-26", "2026-03-03"),
     ],
 )
-def test_the_time_to_come_is_two_days_ahead_in_the_notation_of_the_api(
-    api, newest, two_days_ahead
-):
+def test_the_filter_is_asked_in_the_notation_of_the_api(api, newest, second, two_days_ahead):
     """In another one an API may fail to read it, and ignore a filter that works; a year that is
     far ahead it may refuse."""
-    api.users = [user(1, None), user(2, newest), user(3, "2026-01-01")]
+    api.users = [user(1, None), user(2, newest), user(3, "2026-01-01"), user(4, second)]
     api.order = "storage"
     assert check("filter_test", api) is None
-    assert api.requests == [(1, None), (1, newest), (1, two_days_ahead)]
+    assert api.requests == [(1, None), (1, second), (1, two_days_ahead)]
+
+
+@pytest.mark.parametrize("hours", [-8, 5.5])
+def test_a_filter_that_reads_times_in_another_zone_is_told(api, hours):
+    """It takes UTC for local time: west of it, who changed within eight hours is left out."""
+    api.users = [*users(30), user(99, NOON - timedelta(days=2, hours=-1))]
+    serve, shift = api.passes, timedelta(hours=-hours)
+    api.passes = lambda row, since: serve(row, text(instant(since) + shift))
+    message = check("filter_test", api)
+    if hours < 0:
+        assert "leaves out later changes, as in another zone" in message
+    else:
+        assert message is None  # too many come, which loses nobody
+
+
+def test_a_busy_filter_is_not_taken_for_one_in_another_zone(api):
+    """300 users share the newest time: page 1 of them need not hold those that are looked for."""
+    api.users = [user(n, NOON - timedelta(days=2)) for n in range(300)]
+    api.insert(user(999, NOON - timedelta(days=3)), 0)
+    api.order, api.unstable_ties = "shuffled", True
+    assert check("filter_test", api) is None
 
 
 def test_a_filter_can_be_tried_where_no_time_is_readable(api):

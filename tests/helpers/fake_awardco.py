@@ -140,7 +140,7 @@ class FakeAwardco:
         dates_only: times are written, and compared, as dates. mixed: notations differ by row.
     Serving:
         status: of an answer that holds users. encoding: see ENCODINGS.
-        shape: "list", or "object" as PHP writes a list with gaps. float_keys: `1001.0`.
+        float_keys: `1001.0`.
         cookie: sets one with page 1, and answers 404 to whoever sends it back.
         fails_from: the page from which on every answer tells a `failure`, see FAILURES.
         rate_limit: how many requests are answered before one gets 403 and a Retry-After.
@@ -169,7 +169,6 @@ class FakeAwardco:
         self.filter_refusal = (400, {"message": "updated_since must not be older than 90 days"})
         self.status = 200
         self.encoding = "UTF-8"
-        self.shape = "list"
         self.float_keys = False
         self.cookie = False
         self.fails_from = None
@@ -388,8 +387,6 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             return self.nobody(api, page)
         rows = [api.written(row, len(api.requests)) for row in found]
-        if api.shape == "object":
-            rows = {str(2 * place): row for place, row in enumerate(rows)}
         body = api.with_total({"success": True, "users": rows}, since)
         encode, content_type = ENCODINGS[api.encoding]
         cookie = {"Set-Cookie": "session=abc"} if api.cookie else {}

@@ -85,6 +85,9 @@ class Project:
         }
 
 
+TRUNCATE = object()
+
+
 @dataclass
 class Memory:
     """Stands where the SDK's runner stands, and keeps the operations: for thousands of syncs.
@@ -96,10 +99,12 @@ class Memory:
     operations: list = field(default_factory=list)
     pending: list = field(default_factory=list)
     rows: dict = field(default_factory=dict)
+    gone: dict = field(default_factory=dict)  # the rows that are marked as deleted
     state: dict = field(default_factory=dict)
     die_at: int = None  # the checkpoint at which the process dies, counted from 1
     checkpoints: int = 0
     warnings: list = field(default_factory=list)
+    errors: list = field(default_factory=list)
 
     def sync(self, **configuration):
         """Run update(), from the state that the last one left, through the SDK's operations."""
@@ -115,13 +120,23 @@ class Memory:
             wait_for_pages()
 
     def commit(self):
-        self.rows.update(self.pending)
+        for key, row in self.pending:
+            if key is TRUNCATE:
+                self.gone.update(self.rows)
+                self.rows.clear()
+            else:
+                self.rows[key] = row
+                self.gone.pop(key, None)
         self.pending = []
 
     def record(self, record):
         row = decode_row_data(record.row_data)
         self.operations.append(("upsert", row))
         self.pending.append((row["employeeId"], row))
+
+    def truncate(self, truncate):
+        self.operations.append(("truncate", None))
+        self.pending.append((TRUNCATE, None))
 
     def checkpoint(self, checkpoint):
         self.checkpoints += 1
@@ -133,6 +148,10 @@ class Memory:
 
     def warning(self, warning):
         self.warnings.append(json.loads(warning.message)["message"])
+
+    def task(self, task):
+        """Deployed, op.error() returns."""
+        self.errors.append(json.loads(task.message)["message"])
 
 
 class InMemory:
