@@ -974,7 +974,7 @@ def report(sync: Sync, current: Pass, state: dict, gaps: list):
     counts = f"{users} user{'s' * (users != 1)} from {pages} page{'s' * (pages != 1)}"
     log.info(f"Synced {counts}; last_sync_time: {state.get('last_sync_time')}")
     if sync.is_due and gaps:
-        gaps.append(f"Nobody was marked as deleted: {gaps[0]}")
+        gaps[0] = f"Nobody was marked as deleted: {gaps[0]}"
     for warning in (*gaps, *find_warnings(sync, current)):
         log.warning(f"{warning}.")
         op.warning(f"{warning}.")
