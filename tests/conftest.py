@@ -65,3 +65,13 @@ def api():
 
     with FakeAwardco() as api:
         yield api
+
+
+@pytest.fixture(scope="session")
+def kills():
+    from kills import Kills
+
+    if not hasattr(os, "fork"):
+        pytest.skip("needs fork(), which Windows lacks")
+    with Kills() as kills:
+        yield kills

@@ -190,7 +190,7 @@ def test_a_balance_that_moves_no_date_arrives_with_the_full_sync(weekly, api):
 
 
 def test_rows_that_are_unchanged_tell_when_a_user_was_last_seen(project, api, machine):
-    """So `_fivetran_synced` tells who left: the connector itself deletes nobody."""
+    """So `_fivetran_synced` tells when somebody left, also where nobody is marked."""
     api.users = [*users(5, NOON - 10 * DAY), user(9)]
     project.sync(api, full_sync_days="7")
     first = synced(project)

@@ -1,16 +1,10 @@
 """A sync that fails or is killed keeps what it delivered, and the next one begins at page 1."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from fake_awardco import KEY, NOON, Fault, text, user, users
+from fake_awardco import NOON, Fault, text, user, users
 
 ORDERS = ["storage", "updated_at", "-updated_at", "id"]
 
@@ -101,94 +95,46 @@ def test_other_names_in_a_state_are_passed_over(project, api):
     assert len(outcome.rows) == 350 and set(outcome.state) == {"last_sync_time"}
 
 
-# --- killed, as a process of its own
-
-SCRIPT = """
-import json, os, sys
-sys.path.insert(0, sys.argv[3])
-import connector
-
-when, what, number = sys.argv[2].split()
-seen = 0
+# --- killed
 
 
-def watch(owner, name, counts=lambda **_: True):
-    function = getattr(owner, name)
-
-    def watched(*arguments, **named):
-        global seen
-        seen += (counting := counts(**named))
-        at_the_point = counting and seen == int(number)
-        if at_the_point and when == "before":
-            os.kill(os.getpid(), 9)
-        result = function(*arguments, **named)
-        if at_the_point and when == "after":
-            os.kill(os.getpid(), 9)
-        return result
-
-    setattr(owner, name, watched)
-
-
-def is_first_or_last_of_a_page(table, data):
-    return int(data["employeeId"][1:]) in (1, 100, 101, 200, 201, 300, 301, 350)
-
-
-if what == "request":
-    watch(connector, "send_request")
-elif what == "upsert":
-    watch(connector.op, "upsert", is_first_or_last_of_a_page)
-else:
-    watch(connector.op, "checkpoint")
-connector.connector.debug(os.getcwd(), json.loads(sys.argv[1]), {})
-"""
-
-
-def kill(project, api, point: str):
-    """Run a first sync of four pages in a process that kills itself at a point."""
-    configuration = json.dumps({"api_key": KEY, "base_url": api.url})
-    process = subprocess.run(
-        [sys.executable, "-c", SCRIPT, configuration, point, str(Path(__file__).parent.parent)],
-        cwd=project.folder,
-        env=os.environ,
-        capture_output=True,
-    )
-    assert process.returncode == -signal.SIGKILL, process.stderr.decode()
-
-
-def completes_after_a_kill(project, api, point: str):
+def completes_after_a_kill(project, api, kills, point: str):
     api.users = users(350)
     project.sync(api, state={"last_sync_time": text(NOON)})  # makes the warehouse
     (project.folder / "files" / "state.json").write_text("{}")
-    kill(project, api, point)
-    assert "last_sync_time" not in project.state() or point == "after checkpoint 5"
+    kills.sync(project, api, point)
+    assert "last_sync_time" not in project.state() or point == "report 1"
     outcome = project.sync(api)
     assert len(outcome.rows) == 350 and not outcome.failed
     assert outcome.cursor == api.users[-1]["updated_at"]
 
 
-def test_a_kill_between_two_checkpoints_loses_nobody(project, api):
-    completes_after_a_kill(project, api, "after checkpoint 2")
+def test_a_kill_between_two_checkpoints_loses_nobody(project, api, kills):
+    completes_after_a_kill(project, api, kills, "upsert 201")
 
 
 # A first sync of four pages makes 7 requests, since page 5 is empty, and so are page 6 and page 5
 # asked again; and 5 checkpoints.
-POINTS = [
-    f"{when} {what} {number}"
-    for what, count in {"request": 7, "upsert": 8, "checkpoint": 5}.items()
-    for number in range(1, count + 1)
-    for when in ("before", "after")
-]
+OPERATIONS = {
+    "request": range(1, 8),
+    "upsert": (1, 100, 101, 200, 201, 300, 301, 350),
+    "checkpoint": range(1, 6),
+    "state": range(1, 6),
+    "report": (1,),
+}
 
 
-def test_the_points_of_a_sync_are_all_that_it_has(in_memory, api):
-    """So that the list below is complete."""
+def test_the_operations_of_a_sync_are_all_that_it_has(in_memory, api):
+    """So that the list is complete."""
     api.users = users(350)
     in_memory.sync(api)
     checkpoints = [what for what, _ in in_memory.destination.operations if what == "checkpoint"]
-    assert (len(api.requests), len(checkpoints), len(POINTS)) == (7, 5, 40)
+    assert (len(api.requests), len(checkpoints)) == (7, 5)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", POINTS)
-def test_a_kill_at_any_point_loses_nobody(project, api, point):
-    completes_after_a_kill(project, api, point)
+@pytest.mark.parametrize(
+    "point", [f"{what} {number}" for what, numbers in OPERATIONS.items() for number in numbers]
+)
+def test_a_kill_at_any_point_loses_nobody(project, api, kills, point):
+    completes_after_a_kill(project, api, kills, point)

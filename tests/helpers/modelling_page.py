@@ -3,11 +3,8 @@
 import re
 from pathlib import Path
 
-from fivetran_connector_sdk import Connector
-from fivetran_connector_sdk import Operations as op
-
-import connector
-from harness import Project, ending_process
+from fake_awardco import FakeAwardco
+from harness import Project
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "modelling.md").read_text(encoding="utf-8")
@@ -31,14 +28,8 @@ def without_status(found: dict) -> dict:
 
 
 def read_everybody(project: Project, users: list):
-    """End as a full read does that marks who left: mark all rows, then write who is there."""
-
-    def update(configuration: dict, state: dict):
-        op.truncate(table="USER")
-        for user in users:
-            op.upsert(table="USER", data=user)
-        op.checkpoint(state=state)
-
-    with ending_process():
-        sync = Connector(update=update, schema=connector.schema)
-        sync.debug(str(project.folder), {}, project.state())
+    """A full read that is due, and marks who is not among these users."""
+    state = {**project.state(), "last_full_sync": "2020-01-01T00:00:00+00:00"}
+    with FakeAwardco(users) as api:
+        outcome = project.sync(api, state=state, full_sync_days="7")
+    assert "Users whom the API no longer returns are marked" in outcome.log
