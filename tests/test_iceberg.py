@@ -133,9 +133,9 @@ class Lake:
         ended = self.fivetran("debug", *options)
         assert ended.status == 0, ended.output
 
-    def run_with(self, api: FakeAwardco) -> list:
+    def run_with(self, api: FakeAwardco, **settings) -> list:
         """The options of a run that reads the fake API."""
-        settings = {"api_key": KEY, "base_url": api.url}
+        settings = {"api_key": KEY, "base_url": api.url, **settings}
         (self.project / "configuration.local.json").write_text(json.dumps(settings))
         return ["--configuration", "configuration.local.json"]
 
@@ -158,7 +158,22 @@ class Lake:
         return {column["column_name"]: column["column_type"] for column in found}
 
     def snapshots(self) -> int:
-        return len(self.query(f"SELECT * FROM iceberg_snapshots('{self.table}')"))
+        return len(self.snapshot_ids())
+
+    def snapshot_ids(self) -> list:
+        """From the oldest on."""
+        found = self.query(
+            f"SELECT snapshot_id FROM iceberg_snapshots('{self.table}') ORDER BY sequence_number"
+        )
+        return [row["snapshot_id"] for row in found]
+
+    def marked_in(self, snapshot: int) -> list:
+        """Who was marked as deleted in a snapshot."""
+        found = self.query(
+            f"SELECT employee_id FROM {self.table} AT (VERSION => {snapshot}) "
+            "WHERE _fivetran_deleted ORDER BY employee_id"
+        )
+        return [row["employee_id"] for row in found]
 
     def shown(self) -> str:
         """What the commands printed, and what they left in text files."""
@@ -308,8 +323,28 @@ def test_a_run_that_was_killed_begins_again_and_loses_nobody(lake):
         assert lake.state() == {}
         lake.run(*lake.run_with(api))
     assert damaged(lake.rows(), source) == []
-    assert lake.state().keys() == {"last_sync_time", "last_full_sync"}
+    assert lake.state().keys() == {"last_sync_time", "last_full_sync", "users"}
     assert_shows_no_secret(lake.shown())
+
+
+# --- Users who left -----------------------------------------------------------------------------
+
+
+def test_a_full_read_marks_who_left_and_no_snapshot_shows_anybody_else_as_deleted(lake):
+    source = some_users(50)
+    with FakeAwardco(source, page_cap=20) as api:
+        options = lake.run_with(api, full_sync_days="7")
+        lake.run(*options)
+        due = {**lake.state(), "last_full_sync": "2020-01-01T00:00:00+00:00"}
+        (lake.project / "files" / "state.json").write_text(json.dumps(due))
+        api.users = source[3:]
+        lake.run(*options)
+    rows = lake.rows()
+    left = [user["employeeId"] for user in source[:3]]
+    assert sorted(row["employee_id"] for row in rows if row["_fivetran_deleted"]) == left
+    assert damaged(rows, source) == []
+    marked = [lake.marked_in(snapshot) for snapshot in lake.snapshot_ids()]
+    assert marked == [[]] * (len(marked) - 1) + [left]
 
 
 # --- A catalog that vends no credentials ---------------------------------------------------------
