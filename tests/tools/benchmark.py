@@ -8,6 +8,8 @@ project folder of its own, in alternating rounds, and subtracts the SDK's start:
   gives at most 1,000 users a page, or at most 100;
 - floor: the same rows made in memory, with a checkpoint after each page: what the SDK costs;
 - serial: asks for 100 users, writes them, and only then asks for the next 100;
+- marking: the connector in a full read that marks who left, which writes each row twice, and
+  marking-floor: the same rows from memory;
 - old: with `--old REVISION`, the connector of that revision of git, at the connector's sizes.
 
 Two syncs are compared within a round, and the median of the rounds counts. Whether the time a row
@@ -98,11 +100,16 @@ class Plan:
     fast: list  # comparisons, in every round
     slow_rounds: int
     slow: list  # comparisons, in the first rounds only: each sync takes up to 40 seconds
+    marking: Comparison  # of a full read that marks who left with one that does not
     many: int  # users, to see what grows with their number
 
 
 def against_floor(users: int, pages: int, latency: int, least: float) -> Comparison:
     return Comparison(Sync("connector", users, pages, latency), Sync("floor", users, pages), least)
+
+
+def against_unmarked(users: int) -> Comparison:
+    return Comparison(Sync("marking", users), Sync("connector", users), least=0.4)
 
 
 def against_serial(users: int, pages: int, latency: int, least: float) -> Comparison:
@@ -111,7 +118,7 @@ def against_serial(users: int, pages: int, latency: int, least: float) -> Compar
 
 
 FULL = Plan(
-    duration="7 minutes",
+    duration="9 minutes",
     rounds=5,
     fast=[
         against_floor(20_000, LARGE, 0, least=0.9),
@@ -123,6 +130,7 @@ FULL = Plan(
         against_serial(10_000, LARGE, 300, least=8.5),
         against_serial(10_000, SMALL, 300, least=1),
     ],
+    marking=against_unmarked(20_000),
     many=200_000,
 )
 QUICK = Plan(
@@ -138,10 +146,12 @@ QUICK = Plan(
         against_serial(10_000, LARGE, 300, least=8.5),
         against_serial(2_000, SMALL, 300, least=1),
     ],
+    marking=against_unmarked(10_000),
     many=20_000,
 )
 FEW = 2_000  # users, for the memory of a small sync
 NOTHING_NEW = Sync("incremental", FEW)
+DUE = {"last_full_sync": START.isoformat()}
 
 
 def row(number: int) -> dict:
@@ -229,8 +239,10 @@ def api(users: int):
 def measure(sync: Sync, url: str, result: Path):
     """Run one sync, the only one of this process, and write what it took to `result`."""
     connector = CONNECTORS[sync.kind](sync)
-    state = {"last_sync_time": text(START)} if sync == NOTHING_NEW else {}
-    configuration = {"api_key": "a-key", "base_url": url}
+    states = {"incremental": {"last_sync_time": text(START)}, "marking": DUE}
+    state = states.get(sync.kind, {})
+    days = "7" if sync.kind == "marking" else ""
+    configuration = {"api_key": "a-key", "base_url": url, "full_sync_days": days}
     checkpoints = times_of_checkpoints()
     began = time.perf_counter()
     connector.debug(str(result.parent), configuration, state)
@@ -288,6 +300,10 @@ def floor(sync: Sync):
             Operations.upsert("USER", row(number))
             if (number + 1) % sync.pages == 0:
                 Operations.checkpoint({"last_sync_time": text(START + timedelta(minutes=number))})
+        if sync.kind == "marking-floor":
+            Operations.truncate("USER")
+            for number in range(sync.users):
+                Operations.upsert("USER", row(number))
 
     return plain_connector(update)
 
@@ -327,7 +343,9 @@ CONNECTORS = {
     "connector": the_connector,
     "incremental": the_connector,
     "old": the_connector,
+    "marking": the_connector,
     "floor": floor,
+    "marking-floor": floor,
     "serial": serial_reader,
 }
 
@@ -419,10 +437,11 @@ class Runs:
 def measure_all(plan: Plan, runs: Runs):
     for number in range(plan.rounds):
         print(f"Round {number + 1} of {plan.rounds}")
-        for kind in ("connector", "floor", "serial", *(["old"] if runs.old else [])):
+        for kind in ("connector", "floor", "serial", "marking", *(["old"] if runs.old else [])):
             runs.add(Sync(kind, 0))
         runs.add(NOTHING_NEW)
-        comparisons = plan.fast + (plan.slow if number < plan.slow_rounds else [])
+        comparisons = [*plan.fast, plan.marking]
+        comparisons += plan.slow if number < plan.slow_rounds else []
         syncs = [sync for one in comparisons for sync in (one.sync, one.sync.old, one.other)]
         syncs = dict.fromkeys(sync for sync in syncs if sync.kind != "old" or runs.old)
         for sync in syncs if number % 2 == 0 else reversed(syncs):
@@ -434,12 +453,15 @@ def measure_all(plan: Plan, runs: Runs):
     for users in (FEW, plan.many):
         for kind in ("connector", "floor"):
             runs.add(Sync(kind, users))
+    for kind in ("marking", "marking-floor"):
+        runs.add(Sync(kind, plan.many))
 
 
 def targets(plan: Plan, runs: Runs) -> list:
     """Of each target what it asks, the figures, and whether they meet it."""
-    found = [speed(runs, *comparison) for comparison in plan.fast + plan.slow]
+    found = [speed(runs, *comparison) for comparison in [*plan.fast, *plan.slow, plan.marking]]
     found.append(memory(plan, runs))
+    found.append(memory_of_marks(plan, runs))
     found.append(time_a_row(plan, runs))
     if runs.old:
         found.append(cpu_time(plan, runs))
@@ -469,6 +491,20 @@ def memory(plan: Plan, runs: Runs) -> tuple:
     figures = (
         f"{beyond:.0f} MB: from {few:.0f} to {many:.0f} MB, the floor from {floor_few:.0f} "
         f"to {floor_many:.0f} MB"
+    )
+    return what, figures, beyond <= 60
+
+
+def memory_of_marks(plan: Plan, runs: Runs) -> tuple:
+    plain, marking, floor, marking_floor = (
+        runs.peak(Sync(kind, plan.many))
+        for kind in ("connector", "marking", "floor", "marking-floor")
+    )
+    beyond = (marking - plain) - (marking_floor - floor)
+    what = f"{plan.many:,} users: marking takes at most 60 MB more, the floor's part subtracted"
+    figures = (
+        f"{beyond:.0f} MB: from {plain:.0f} to {marking:.0f} MB, the floor from {floor:.0f} "
+        f"to {marking_floor:.0f} MB"
     )
     return what, figures, beyond <= 60
 
