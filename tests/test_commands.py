@@ -553,7 +553,7 @@ def test_make_test_all_tells_what_it_skipped(machine):
 def test_make_test_all_gives_each_python_a_venv_of_its_own_and_the_newest_the_faults(machine):
     run_all(machine)
     pyenv = f"PYTHON={machine}/.pyenv/versions/3.12.1/bin/python VENV=.venv-3.12"
-    tests = "--no-print-directory test test-iceberg test-dbt"
+    tests = "--no-print-directory test test-iceberg test-dbt test-postgres"
     assert (machine / "asked").read_text().splitlines() == [
         f"{tests} PYTHON={machine}/bin/python3.11 VENV=.venv-3.11",
         f"{tests} {pyenv}",

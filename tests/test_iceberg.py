@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import iceberg_catalog
+import pypi
 from fake_awardco import KEY, FakeAwardco, Fault, instant, user, users
 from fivetran_api import PROJECT, STUB_PIPREQS, VENV_BIN, Run, copy_project
 from harness import Project
@@ -51,8 +52,9 @@ DECLARED_TYPES = {
 def packages():
     with tempfile.TemporaryDirectory() as folder:
         try:
-            yield iceberg_catalog.install(Path(folder) / "packages", PIP_HOME)
-        except iceberg_catalog.NotHere as reason:
+            requirements = iceberg_catalog.REQUIREMENTS
+            yield pypi.install(requirements, Path(folder) / "packages", PIP_HOME)
+        except pypi.NotHere as reason:
             pytest.skip(str(reason))
 
 

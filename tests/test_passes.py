@@ -6,10 +6,11 @@ Nothing here is left to chance: each order of events that lost a user is scripte
 import re
 import threading
 from datetime import timedelta
+from random import Random
 
 import pytest
 
-from fake_awardco import NOON, Fault, text, user, users
+from fake_awardco import NOON, Fault, instant, text, user, users
 
 HOUR = timedelta(hours=1)
 ORDERS = ["updated_at", "-updated_at", "id", "storage"]
@@ -157,6 +158,48 @@ def test_ties_that_sort_differently_on_either_side_of_a_border_lose_nobody(
     outcome = project.sync(api)
     assert len(outcome.rows) == count
     assert api.sizes.count(cap * 3 // 4) >= 3
+
+
+def sort_as_postgresql(api, count: int, cap: int, share: float, sign: int, seed: int):
+    """All were imported at once, and a share was changed in bulk later: two times in all."""
+    api.users = [user(n, NOON - timedelta(days=9)) for n in range(count)]
+    for row in Random(seed).sample(api.users, round(share * count)):
+        row["updated_at"] = text(NOON - timedelta(days=1))
+    api.page_cap, api.order = cap, "storage"
+    api.sorted_by = lambda row: sign * instant(row["updated_at"]).timestamp()
+
+
+def is_lost_in_silence(api, outcome, state: dict) -> bool:
+    """Without a cap the third pass asks for all at once: no border, nobody lost."""
+    says_so = "may be missing" in outcome.log and outcome.state == state
+    return len(outcome.rows) < len(api.users) and not (says_so and api.page_cap == 100)
+
+
+@pytest.mark.parametrize("state", [{}, {"last_sync_time": text(NOON - timedelta(days=9))}])
+@pytest.mark.parametrize("count, cap", [(556, 100), (2600, 10_000)])
+def test_users_whom_postgresql_hides_from_every_pass_are_not_lost_in_silence(
+    in_memory, api, count, cap, state
+):
+    """It sorts ties one way up to the middle and another way beyond: pages of 100 and of 75 hide
+    the same 156 of 556 users, and as many come twice."""
+    sort_as_postgresql(api, count, cap, 0.28, 1, seed=1)
+    outcome = in_memory.sync(api, state=state)
+    assert not is_lost_in_silence(api, outcome, state)
+
+
+@pytest.mark.parametrize("count, cap, sign", [(300, 100, -1), (2600, 10_000, 1)])
+def test_a_user_who_comes_twice_in_every_pass_does_not_hide_another(
+    in_memory, api, count, cap, sign
+):
+    """PostgreSQL's quicksort swaps the first of the ties with one in the middle. Pages of 100 and
+    of 75 then show one user twice and another never, as if one had been hired twice."""
+    lost = []
+    for seed in range(4):
+        sort_as_postgresql(api, count, cap, 0.5, sign, seed)
+        in_memory.destination.rows.clear()
+        outcome = in_memory.sync(api, state={})
+        lost += [seed] if is_lost_in_silence(api, outcome, {}) else []
+    assert lost == []
 
 
 def test_a_cache_that_answers_each_address_for_two_minutes_hides_nobody(project, api):

@@ -66,6 +66,7 @@ def test_the_slow_tests_run_on_tags_and_by_hand_on_one_python():
     assert re.findall("run: (.+)", slow) == [
         "make test-iceberg",
         "make test-dbt",
+        "make test-postgres",
         "make test-faults",
     ]
     assert "if: github.ref_type == 'tag' || github.event_name == 'workflow_dispatch'\n" in slow

@@ -17,6 +17,8 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from postgres_sort import sort_page
+
 KEY = "a-key-0f-the-tenant-51"
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -123,6 +125,8 @@ class FakeAwardco:
     Order:
         order: "storage", "updated_at", "-updated_at", "id", or "shuffled" (anew for each request).
         unstable_ties: users with one timestamp sort upwards on odd pages, downwards on even ones.
+        sorted_by: a function of a user; each page is sorted by it as PostgreSQL does it, which
+            settles ties in its own way, from rows in `order`. See postgres_sort.py.
     Pages:
         page_cap: rows of a page at most, whatever `per_page` asks for.
         offset_from_asked: where the cap applies, pages are counted by what was asked for.
@@ -155,6 +159,7 @@ class FakeAwardco:
         self.users = list(rows)
         self.order = "updated_at"
         self.unstable_ties = False
+        self.sorted_by = None
         self.page_cap = 1000
         self.offset_from_asked = False
         self.accepts = lambda per_page: True
@@ -240,6 +245,8 @@ class FakeAwardco:
             number = number if number <= last else 0
         if number > last or not rows:
             return None
+        if self.sorted_by:
+            return sort_page(rows, self.sorted_by, number * step, size)
         return rows[number * step : number * step + size]
 
     def ordered(self, page: int = 1) -> list:

@@ -38,7 +38,7 @@ for version in 3.11 3.12 3.13 3.14; do
     summary="${summary}Python $version skipped: not on this machine"$'\n'
     continue
   fi
-  run "Python $version" "$version" test test-iceberg test-dbt
+  run "Python $version" "$version" test test-iceberg test-dbt test-postgres
   newest=$version
 done
 if [ -n "$newest" ]; then
