@@ -325,7 +325,7 @@ def is_completed_after_a_kill(project, tenant, kills, point: str):
 
 # A full read of three pages makes 6 requests, since page 4 is empty, and so are page 5 and page 4
 # asked again. It delivers 22 users twice, and has 4 checkpoints.
-OPERATIONS = {"request": 6, "upsert": 44, "truncate": 1, "checkpoint": 4, "state": 4, "report": 1}
+OPERATIONS = {"request": 6, "upsert": 44, "truncate": 1, "flush": 5, "state": 4}
 
 
 @pytest.mark.parametrize("point", ["truncate 1", "upsert 23"])

@@ -66,9 +66,8 @@ def sync_until_killed(folder: str, configuration: dict, state: dict, point: str)
         "request": (connector, "send_request"),
         "upsert": (connector.op, "upsert"),
         "truncate": (connector.op, "truncate"),
-        "checkpoint": (connector.op, "checkpoint"),
-        "state": (runner, "_write_atomically"),  # after the rows of a checkpoint are committed
-        "report": (connector, "report"),
+        "flush": (runner._Sync, "flush"),  # in each checkpoint, and once at the end of a sync
+        "state": (runner, "_write_atomically"),  # in each checkpoint, after the flush
     }
     what, number = point.split()
     kill_before(*places[what], int(number))
