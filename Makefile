@@ -21,7 +21,8 @@ run: set-up
 	  && python tests/tools/show_rows.py
 
 test: set-up
-	@"$(VENV)/bin/ruff" format --quiet --check .
+	@"$(VENV)/bin/black" --quiet --check .
+	@"$(VENV)/bin/flake8"
 	@"$(VENV)/bin/ruff" check --quiet .
 	@"$(VENV)/bin/complexipy" --plain
 	@"$(VENV)/bin/mypy"
