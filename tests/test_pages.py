@@ -291,6 +291,14 @@ def test_a_sync_of_changes_that_is_cut_off_moves_no_cursor(project, api):
     assert changed(outcome) == 301 and outcome.cursor > before["last_sync_time"]
 
 
+def test_a_refusal_after_a_first_page_as_full_as_a_usual_cap_is_no_end(project, api):
+    """The API gives 100 users and refuses page 2, in whatever size it is asked for."""
+    api.users, api.page_cap, api.depth, api.past_end = users(350), 100, 100, "404"
+    outcome = project.sync(api)
+    assert outcome.state == {} and not outcome.failed
+    assert outcome.log_lines("Users may be missing: no pass was whole")
+
+
 def test_a_refusal_after_the_last_users_is_not_told(project, api):
     api.users, api.page_cap, api.past_end = users(350), 100, "404"
     assert "there may be more" not in project.sync(api).log
@@ -317,6 +325,13 @@ def test_one_page_refused_while_its_neighbours_answer_is_an_error(project, api, 
     assert "base_url" not in told and "the pages before were answered" in told
     api.faults = []
     assert len(project.sync(api).rows) == 450
+
+
+@each_refusal
+def test_a_refusal_is_looked_into_even_where_page_1_brought_a_few_users(project, api, refusal):
+    api.users, api.page_cap = users(40), 15
+    api.faults = [Fault(page=2, **refusal)]
+    assert len(project.sync(api).rows) == 40
 
 
 @each_refusal

@@ -203,7 +203,7 @@ def test_an_api_that_refuses_to_give_all_at_once_is_read_in_small_pages(project,
 def test_a_user_who_comes_twice_just_as_it_was_shows_that_another_came_never(project, api):
     """Two passes hide the same user and repeat the same one. A rehire has two records."""
     hide_at_each_border(api, users(300))
-    serve = api.page
+    api.signed, serve = True, api.page  # it comes with another link each time
     api.page = lambda page, per_page, since: serve(page, min(per_page, 100), since)
     outcome = project.sync(api)
     assert len(outcome.rows) == 299 and outcome.state == {}
@@ -411,6 +411,17 @@ def test_passes_that_are_alike_without_other_borders_prove_nothing(project, api)
     outcome = project.sync(api)
     assert len(outcome.rows) == 295 and outcome.state == {}, outcome.log
     assert "Users may be missing: no pass was whole" in outcome.log
+
+
+def test_a_cache_that_answers_an_api_of_one_size_proves_nothing(project, api):
+    """Each pass gets the same answers: E00010 twice, as it was before and after a change, and
+    E00101, who moved to page 1 meanwhile, never."""
+    api.users, api.accepts, api.cache = users(350), lambda per_page: per_page == 100, 9999
+    api.before_page[2] = lambda api: api.change("E00010", balance=0.5)
+    outcome = project.sync(api)
+    assert "E00101" not in outcome.rows and outcome.state == {}
+    api.cached.clear()
+    assert len(project.sync(api).rows) == 350
 
 
 def test_a_few_rows_that_come_alike_twice_prove_nothing(project, api):
