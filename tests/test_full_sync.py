@@ -137,6 +137,7 @@ def test_a_full_read_that_is_not_whole_is_tried_again_and_does_not_move_the_date
     api.before_answer = lambda page: api.move("E00001", 9 if page == 1 else 0)
     outcome = weekly(NOON + 8 * DAY)
     assert outcome.full and not outcome.failed and outcome.state == state
+    assert 0 not in api.sizes  # three quarters of one user
     api.before_answer = None
     outcome = weekly(NOON + 9 * DAY)
     assert outcome.full and outcome.state["last_full_sync"] == began(NOON + 9 * DAY)

@@ -129,6 +129,10 @@ def test_a_server_that_is_gone_is_named_as_such(clock):
 def test_the_reason_of_a_failure_is_not_that_of_the_one_before(api):
     api.faults = [Fault(times=2, status=503), Fault(times=99, kind="reset")]
     assert failure(api).endswith("the connection failed (Connection reset by peer)")
+    refused = [Fault(times=2, status=400), Fault(times=99, kind="reset")]
+    api.faults, destination = refused, Memory(state={"last_sync_time": "2026-02-01T00:00:00Z"})
+    message = failure(api, destination)  # asked without the filter, while the first is handled
+    assert message.endswith("the connection failed (Connection reset by peer)")
 
 
 def test_connections_are_kept_until_the_sync_ends(api, small_pages, monkeypatch):
@@ -488,13 +492,14 @@ BODIES = {
     "a bad byte, no known name": (ZOE.encode("latin-1"), "; charset=utf8mb4", "Zo\ufffd"),
     "half an emoji": (ZOE.replace("ë", "\\ud83d").encode(), "", "Zo\ufffd"),
     "a whole emoji": (ZOE.replace("ë", "\\ud83d\\ude00").encode(), "", "Zo\U0001f600"),
+    "a bad byte, no header": (ZOE.encode("latin-1"), None, "Zo\ufffd"),
     "byte 0x01": (ZOE.replace("ë", "\x01").encode(), "", "Zo\x01"),
 }
 
 
 @pytest.mark.parametrize("body, charset, name", BODIES.values(), ids=BODIES)
 def test_a_body_is_read_as_apis_write_it(api, body, charset, name):
-    headers = {"Content-Type": f"application/json{charset}"}
+    headers = {} if charset is None else {"Content-Type": f"application/json{charset}"}
     api.faults = [Fault(page=1, status=200, headers=headers, body=body)]
     assert sync(api).rows["1"]["lastName"] == name and api.pages_asked() == [1, 2]
 
