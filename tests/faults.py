@@ -1343,6 +1343,12 @@ FAULTS = {
             test=f"{ROWS}what_cannot_be_read_is_null_counted_and_kept_as_it_came[balance]",
         ),
         Fault(
+            "A balance in a text is unreadable",
+            find="number = float(value)",
+            replace="number = float([value] if isinstance(value, str) else value)",
+            test=f"{ROWS}a_balance_is_a_number_of_64_bits",
+        ),
+        Fault(
             "A boolean is a balance",
             find="math.isfinite(number) and not isinstance(value, bool) else None",
             replace="math.isfinite(number) else None",
