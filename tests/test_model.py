@@ -12,6 +12,7 @@ of what is out of scope says: deletions during a sync where there is no total, a
 sort differently from page to page where pages are capped.
 """
 
+import os
 from datetime import timedelta
 
 import pytest
@@ -363,5 +364,8 @@ TestSyncedSource.settings = settings(
 @pytest.mark.timeout(3600)
 class TestSyncedSourceAtLength(SyncedSource.TestCase):
     settings = settings(
-        TestSyncedSource.settings, max_examples=2000, stateful_step_count=20, derandomize=False
+        TestSyncedSource.settings,
+        max_examples=int(os.environ.get("EXAMPLES", "500")),
+        stateful_step_count=20,
+        derandomize=False,
     )
