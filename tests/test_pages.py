@@ -262,7 +262,7 @@ def test_users_that_end_with_a_refusal_of_a_full_page_are_told(project, api):
     api.page = lambda page, *query: serve(page, *query) if page < 4 else None
     api.past_end = "400"
     outcome = project.sync(api)
-    (told, _) = outcome.log_lines("The users end at a full page, so there may be more: Page 4")
+    told, _ = outcome.log_lines("The users end at a full page, so there may be more: Page 4")
     assert "HTTP 400" in told and "Invalid page." in told
 
 

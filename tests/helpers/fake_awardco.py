@@ -262,9 +262,9 @@ class FakeAwardco:
         if self.order == "id":
             return sorted(self.users, key=by_id)
         if self.order == "shuffled":
-            salt = len(self.requests)
-            shuffle = lambda row: hashlib.md5(f"{salt} {row['employeeId']}".encode()).digest()  # noqa: E731
-            return sorted(self.users, key=shuffle)
+            salt = f"{len(self.requests)} "
+            digest = lambda row: hashlib.md5((salt + by_id(row)).encode()).digest()  # noqa: E731
+            return sorted(self.users, key=digest)
         assert self.order == "storage", self.order
         return self.users
 
