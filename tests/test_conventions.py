@@ -3,6 +3,7 @@
 Pages hold 5 users, large ones 20, so that few users make many pages.
 """
 
+import os
 from datetime import timedelta, timezone
 
 import pytest
@@ -114,7 +115,7 @@ SITUATION = {
 
 
 @given(**SITUATION)
-@settings(max_examples=150, **CONFIGURED)
+@settings(max_examples=100, **CONFIGURED)
 def test_whatever_the_conventions_two_syncs_leave_nobody_out(conventions, count, changed, hours):
     stays_complete(conventions, count, changed, hours)
 
@@ -122,7 +123,7 @@ def test_whatever_the_conventions_two_syncs_leave_nobody_out(conventions, count,
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @given(**SITUATION)
-@settings(max_examples=3000, derandomize=False, **CONFIGURED)
+@settings(max_examples=int(os.environ.get("EXAMPLES", "1000")), derandomize=False, **CONFIGURED)
 def test_whatever_the_conventions_two_syncs_leave_nobody_out_at_length(
     conventions, count, changed, hours
 ):

@@ -75,22 +75,6 @@ def test_the_pythons_are_those_that_are_tested():
     assert README.count(f"Python {versions[0]} to {versions[-1]}") == 2
 
 
-def test_it_is_read_in_five_minutes():
-    assert len(README.splitlines()) <= 165
-    assert len(README.split()) < 1400
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_each_page_says_first_what_it_is_for(name):
-    opening = PAGES[name].split("\n\n")[1]
-    assert opening.startswith("This ") and opening.count(".") >= 1
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_no_page_has_a_figure_that_is_still_to_come(name):
-    assert "TODO" not in PAGES[name]
-
-
 # --- Settings ------------------------------------------------------------------------------------
 
 

@@ -137,9 +137,46 @@ def test_a_full_read_that_is_not_whole_is_tried_again_and_does_not_move_the_date
     api.before_answer = lambda page: api.move("E00001", 9 if page == 1 else 0)
     outcome = weekly(NOON + 8 * DAY)
     assert outcome.full and not outcome.failed and outcome.state == state
+    assert 0 not in api.sizes  # three quarters of one user
     api.before_answer = None
     outcome = weekly(NOON + 9 * DAY)
     assert outcome.full and outcome.state["last_full_sync"] == began(NOON + 9 * DAY)
+
+
+def test_a_complete_read_tells_how_many_users_it_found(weekly, api):
+    assert weekly(NOON).state["users"] == 10
+    api.insert(user(11, NOON - 3 * DAY))
+    outcome = weekly(NOON + 3 * DAY)
+    assert not outcome.full and outcome.state["users"] == 10  # of changes nothing follows
+    assert weekly(NOON + 7 * DAY).state["users"] == 11
+
+
+def cut_off(api):
+    """The API reaches no deeper than 40 users: it refuses page 3."""
+    api.depth, api.past_end = 40, "400"
+
+
+def hide_three(api):
+    """The API counts three users more than it gives."""
+    api.total, api.unlisted = "total", 3
+
+
+@pytest.mark.parametrize("spoil, doubt", [(cut_off, "may be more"), (hide_three, "reports 53")])
+def test_a_whole_read_that_is_not_complete_moves_the_dates_and_not_the_number_of_users(
+    weekly, api, spoil, doubt
+):
+    """Or such an API would be read in full by every sync."""
+    api.users, api.page_cap, api.order = users(50, NOON - 10 * DAY), 20, "id"
+    assert weekly(NOON).state["users"] == 50
+    api.change("E00001", updated_at=text(NOON - DAY))
+    spoil(api)
+    outcome = weekly(NOON + 7 * DAY)
+    assert outcome.state == {
+        "last_sync_time": text(NOON - DAY),
+        "last_full_sync": began(NOON + 7 * DAY),
+        "users": 50,
+    }
+    assert outcome.log_lines(doubt)
 
 
 def test_a_filter_that_was_refused_counts_as_reading_everybody(weekly, api):

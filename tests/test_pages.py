@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 import connector
-from fake_awardco import FAILURES, NOON, PAST_END, Fault, user, users
+from fake_awardco import FAILURES, NOON, PAST_END, Fault, text, user, users
 
 
 @pytest.fixture
@@ -120,6 +120,16 @@ def test_a_sync_with_nothing_new_costs_two_requests(project, api, strict):
     assert f"Synced {found}" in outcome.log and api.pages_asked() == [1, 2]
 
 
+@pytest.mark.parametrize("count", [0, 1, 15])
+def test_a_sync_with_nothing_new_costs_at_most_six_requests_where_its_end_is_a_refusal(
+    project, api, count
+):
+    api.users, api.past_end = users(500), "404"
+    since = text(NOON - timedelta(days=2, minutes=count - 1))
+    outcome = project.sync(api, state={"last_sync_time": since})
+    assert len(outcome.rows) == count and len(api.requests) <= 6
+
+
 def test_a_short_page_with_more_after_it_is_not_the_end(project, api):
     api.users, api.page_cap = users(350), 100
     serve = api.page
@@ -127,30 +137,36 @@ def test_a_short_page_with_more_after_it_is_not_the_end(project, api):
     assert "E00350" in project.sync(api).rows
 
 
+EMPTY = {"status": 200, "body": {"users": []}}
+
+
 @pytest.mark.parametrize("past_end", ["[]", "404", "null"])
 @pytest.mark.parametrize(
-    "cap, page", [(100, 1), (100, 2), (100, 4), (100, 9), (50, 3), (1000, 2), (1000, 9)]
+    "cap, pages, page",
+    [(100, 9, 1), (100, 9, 2), (100, 9, 4), (100, 9, 9), (50, 4, 2), (10, 4, 2), (1000, 2, 2)],
 )
-def test_a_page_that_is_empty_for_a_moment_costs_nobody(project, api, page, cap, past_end):
+def test_a_page_that_is_empty_for_a_moment_costs_nobody(project, api, cap, pages, page, past_end):
     """A hiccup on page 4 of 9 would cost 600 users if it ended the pass, else those of page 4."""
-    api.users, api.page_cap, api.past_end = users(cap * 9), cap, past_end
-    api.faults = [Fault(page=page, status=200, body={"users": []})]
+    api.users, api.page_cap, api.past_end = users(cap * pages), cap, past_end
+    api.faults = [Fault(page=page, **EMPTY)]
     outcome = project.sync(api)
-    assert len(outcome.rows) == cap * 9 and outcome.cursor
+    assert len(outcome.rows) == cap * pages and outcome.cursor
 
 
-def test_a_page_that_is_empty_until_it_is_asked_again_costs_nobody(project, api):
-    """The last page, and the one after it is empty too: only page 4 itself tells."""
+@pytest.mark.parametrize("page", [2, 3, 4])
+def test_a_page_that_has_users_when_it_is_asked_again_costs_no_second_pass(project, api, page):
+    """Page 4 is the last, and the one after it is empty too: only page 4 itself tells."""
     api.users, api.page_cap = users(350), 100
-    api.faults = [Fault(page=4, status=200, body={"users": []})]
-    assert len(project.sync(api).rows) == 350
+    api.faults = [Fault(page=page, **EMPTY)]
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 350 and api.pages_asked().count(1) == 1
 
 
 @pytest.mark.parametrize("cap", [100, 25])
 def test_a_page_that_is_always_empty_holds_the_cursor_back(project, api, cap):
     """Users of page 4 are met on other pages of the second pass, but then others are not."""
     api.users, api.page_cap = users(cap * 9), cap
-    api.faults = [Fault(page=4, times=999, status=200, body={"users": []})]
+    api.faults = [Fault(page=4, times=999, **EMPTY)]
     outcome = project.sync(api)
     assert len(outcome.rows) == cap * 9 or outcome.cursor is None
 
@@ -158,8 +174,7 @@ def test_a_page_that_is_always_empty_holds_the_cursor_back(project, api, cap):
 def test_a_gap_is_not_whole_although_as_many_rows_came_as_users_are_known(project, api):
     """E00201 moves onto page 2 while it is read as empty, and page 3 lacks nobody it knows."""
     api.users, api.page_cap = users(350), 100
-    empty = Fault(page=2, times=2, status=200, body={"users": []})
-    api.faults = [empty]
+    api.faults = [Fault(page=2, times=2, **EMPTY)]
     outcome = project.sync(api)
     assert len(outcome.rows) == 350 and "Reading again, pass 2" in outcome.log
 
@@ -227,7 +242,7 @@ def test_a_last_page_that_comes_in_another_order_each_time_is_the_end(project, a
     assert len(outcome.rows) == 30 and not outcome.failed and len(api.requests) < 10
 
 
-@pytest.mark.parametrize("hiccup", [None, {"status": 404}, {"status": 200, "body": {"users": []}}])
+@pytest.mark.parametrize("hiccup", [None, {"status": 404}, EMPTY])
 def test_a_last_page_of_one_user_who_moved_there_from_page_1_tells_of_a_missed_one(
     project, api, hiccup
 ):
@@ -247,8 +262,41 @@ def test_users_that_end_with_a_refusal_of_a_full_page_are_told(project, api):
     api.page = lambda page, *query: serve(page, *query) if page < 4 else None
     api.past_end = "400"
     outcome = project.sync(api)
-    (told, _) = outcome.log_lines("The users end at a full page, so there may be more: Page 4")
+    told, _ = outcome.log_lines("The users end at a full page, so there may be more: Page 4")
     assert "HTTP 400" in told and "Invalid page." in told
+
+
+@pytest.mark.parametrize("cap", [100, 1000])
+def test_a_full_read_that_is_cut_off_moves_the_cursor_and_is_not_complete(project, api, cap):
+    """Or such an API would never become incremental."""
+    api.users, api.page_cap = users(1000 + cap), cap
+    api.depth, api.past_end = 1000, "400"
+    outcome = project.sync(api)
+    assert outcome.cursor == api.users[999]["updated_at"]
+    assert outcome.state["last_full_sync"] and "users" not in outcome.state
+    assert outcome.log_lines("The users end at a full page, so there may be more: Page 11")
+
+
+def test_a_sync_of_changes_that_is_cut_off_moves_no_cursor(project, api):
+    """An API that refused three requests in ten ended a sync after 199 of 301 changes."""
+    api.users, api.page_cap = users(350, LAST_WEEK), 100
+    before = project.sync(api).state
+    change(api, 301)
+    api.past_end, api.depth = "404", 200
+    outcome = project.sync(api)
+    assert changed(outcome) == 199 and outcome.state == before
+    assert outcome.log_lines("The users end at a full page, so there may be more: Page 5")
+    api.depth = None
+    outcome = project.sync(api)
+    assert changed(outcome) == 301 and outcome.cursor > before["last_sync_time"]
+
+
+def test_a_refusal_after_a_first_page_as_full_as_a_usual_cap_is_no_end(project, api):
+    """The API gives 100 users and refuses page 2, in whatever size it is asked for."""
+    api.users, api.page_cap, api.depth, api.past_end = users(350), 100, 100, "404"
+    outcome = project.sync(api)
+    assert outcome.state == {} and not outcome.failed
+    assert outcome.log_lines("Users may be missing: no pass was whole")
 
 
 def test_a_refusal_after_the_last_users_is_not_told(project, api):
@@ -277,6 +325,13 @@ def test_one_page_refused_while_its_neighbours_answer_is_an_error(project, api, 
     assert "base_url" not in told and "the pages before were answered" in told
     api.faults = []
     assert len(project.sync(api).rows) == 450
+
+
+@each_refusal
+def test_a_refusal_is_looked_into_even_where_page_1_brought_a_few_users(project, api, refusal):
+    api.users, api.page_cap = users(40), 15
+    api.faults = [Fault(page=2, **refusal)]
+    assert len(project.sync(api).rows) == 40
 
 
 @each_refusal
@@ -373,6 +428,32 @@ def test_a_filter_that_the_api_refuses_means_everybody_is_read_and_told(project,
     assert len(told) == 2 and any(text in told[0] for text in reason)
 
 
+def test_an_outage_of_page_1_is_no_refusal_of_the_filter(project, api):
+    """Two attempts in a large page and eight in a small one fail: ten 503s."""
+    api.users = users(350, LAST_WEEK)
+    before = project.sync(api).state
+    change(api, 40)
+    api.faults, api.requests = [Fault(times=10, status=503)], []
+    outcome = project.sync(api)
+    assert changed(outcome) == 40 and outcome.state == {**before, "last_sync_time": outcome.cursor}
+    assert [since for _, since in api.requests].count(None) == 1  # to compare
+    assert "refuses the filter" not in outcome.log
+
+
+def test_a_filter_that_is_answered_once_and_then_no_more_is_an_error(project, api):
+    """Not everybody, again and again: only the request that compares is answered."""
+    api.users, state = users(350, LAST_WEEK), {"last_sync_time": "2026-01-01T00:00:00Z"}
+
+    def fail(page):
+        is_compared = api.requests[-2:-1] == [(1, None)]
+        fails = api.requests[-1][1] and not is_compared and len(api.requests) < 99
+        api.faults = [Fault(status=503)] if fails else []
+
+    api.before_answer = fail
+    outcome = project.sync(api, state=state)
+    assert outcome.failed and "HTTP 503" in outcome.log and outcome.state == state
+
+
 def test_a_filter_that_is_refused_costs_nobody_who_has_no_time(project, api):
     api.users = [user(999), *users(40, LAST_WEEK)]
     state = {"last_sync_time": "2025-01-01T00:00:00Z"}
@@ -440,6 +521,17 @@ def test_an_api_that_goes_around_shares_no_identifier(project, api):
     api.users, api.page_cap, api.past_end = users(350), 100, "around"
     outcome = project.sync(api)
     assert outcome.cursor and "share an employeeId" not in outcome.log
+
+
+def test_hires_do_not_make_pages_endless_where_the_last_page_comes_for_every_number(project, api):
+    """Somebody is hired before each request, so no page is like the one before it."""
+    api.users, api.page_cap, api.past_end = users(250), 100, "last page"
+    numbers = iter(range(1000, 2000))
+    api.before_answer = lambda page: page < 200 and api.insert(user(next(numbers), NOON))
+    outcome = project.sync(api)
+    assert not outcome.failed and max(api.pages_asked()) < 60
+    api.before_answer = None
+    assert len(project.sync(api).rows) == len(api.users)
 
 
 @pytest.mark.parametrize("past_end", ["[]", "404", "last page"])
@@ -523,19 +615,51 @@ def test_a_server_that_caps_pages_is_read_to_its_end(project, api, cap, offset_f
     assert outcome.cursor == api.users[-1]["updated_at"]
 
 
+@pytest.mark.parametrize("cap", [10, 25, 100, 500, 730])
+def test_the_number_that_page_1_brings_is_asked_for_from_then_on(project, api, cap):
+    """This API counts its pages by what was asked for."""
+    api.users, api.page_cap, api.offset_from_asked = users(2 * cap + 5), cap, True
+    assert len(project.sync(api).rows) == 2 * cap + 5 and set(api.sizes[1:]) == {cap}
+
+
+def test_a_window_that_grows_while_it_is_read_is_not_read_in_pages_of_one(project, api):
+    """It held one change when a bulk job began that adds thousands."""
+    api.users = users(1500)
+    since = api.users[-1]["updated_at"]
+    api.before_page[2] = lambda api: change(api, 1400)
+    outcome = project.sync(api, state={"last_sync_time": since})
+    assert changed(outcome) == 1400 and len(api.requests) < 20
+
+
+@pytest.mark.parametrize("asked, brought", [(100, 97), (1000, 997), (1000, 733)])
+def test_a_page_that_lacks_a_few_users_is_not_taken_for_a_cap(project, api, asked, brought):
+    """The API hides those whom the key may not see. In pages of 97 it would overlap."""
+    api.users, serve = users(3 * asked), api.page
+    api.accepts = lambda per_page: per_page <= asked
+    api.page = lambda page, per_page, since: (serve(page, per_page, since) or [])[:brought] or None
+    project.sync(api)
+    sizes = {size for page, size in zip(api.pages_asked(), api.sizes, strict=True) if page == 3}
+    assert asked in sizes and brought not in sizes
+
+
+def test_a_server_that_gives_more_than_was_asked_for_is_read_to_its_end(project, api):
+    api.users, api.page_cap, serve = users(3200), 1500, api.page
+    api.page = lambda page, per_page, since: serve(page, 1500, since)
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 3200 and outcome.cursor and api.pages_asked().count(1) == 1
+
+
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("cap", [1, 7])
 def test_a_server_that_gives_very_small_pages_is_read_to_its_end(project, api, cap, order):
     api.users, api.page_cap, api.order = users(22), cap, order
     assert len(project.sync(api).rows) == 22
-    assert 0 not in api.sizes  # three quarters of one user
 
 
-@pytest.mark.parametrize("page", [1, 2, 3])
-@pytest.mark.parametrize("status", [400, 413, 422, 504])
+@pytest.mark.parametrize("status, page", [(400, 2), (413, 1), (422, 1), (504, 1), (504, 3)])
 def test_large_pages_that_fail_are_given_up_for_small_ones(project, api, status, page):
     """On whatever page, within the same sync: a gateway has its limit, page 3 is the heaviest."""
-    api.users = users(3500)
+    api.users = users(1000 * page + 500)
 
     def fail(asked):
         heavy = asked == page and api.sizes[-1] > 100
@@ -543,7 +667,7 @@ def test_large_pages_that_fail_are_given_up_for_small_ones(project, api, status,
 
     api.before_answer = fail
     outcome = project.sync(api)
-    assert len(outcome.rows) == 3500 and not outcome.failed, outcome.log
+    assert len(outcome.rows) == 1000 * page + 500 and not outcome.failed, outcome.log
     assert "Reading again in pages of 100 users: Page" in outcome.log
 
 
@@ -566,6 +690,40 @@ def test_page_1_of_a_large_size_is_tried_twice_only(project, api, clock):
     api.accepts = lambda per_page: per_page <= 100
     assert len(project.sync(api).rows) == 350
     assert api.sizes.count(1000) == 2 and len(clock.sleeps) == 1
+
+
+LIMITS = {
+    "429": {"status": 429},
+    "429 with a wait": {"status": 429, "headers": {"Retry-After": "60"}},
+    "403 with a wait": {"status": 403, "headers": {"Retry-After": "60"}},
+    "503 with a wait": {"status": 503, "headers": {"Retry-After": "60"}},
+}
+each_limit = pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS)
+
+
+@each_limit
+@pytest.mark.parametrize("page", [1, 2])
+def test_a_rate_limit_does_not_send_a_sync_into_small_pages(project, api, limit, page):
+    """They would make it worse: 205 requests for 20,000 users instead of 23."""
+    api.users, api.faults = users(2000), [Fault(page=page, times=7, **limit)]
+    assert len(project.sync(api).rows) == 2000
+    assert set(api.sizes) == {1000} and len(api.requests) == 7 + 5
+
+
+@each_limit
+@pytest.mark.parametrize("page", [1, 2])
+def test_a_rate_limit_that_lasts_is_an_error_after_all_attempts(project, api, limit, page):
+    api.users, api.faults = users(2000), [Fault(page=page, times=99, **limit)]
+    outcome = project.sync(api)
+    assert outcome.failed and f"(attempt 8): HTTP {limit['status']}" in outcome.log
+    assert api.sizes == [1000] * (7 + page)
+
+
+def test_a_rate_limit_at_the_last_attempt_of_a_large_page_is_waited_for(project, api, clock):
+    api.users = users(2000)
+    api.faults = [Fault(page=1, status=503), Fault(page=1, **LIMITS["503 with a wait"])]
+    assert len(project.sync(api).rows) == 2000
+    assert set(api.sizes) == {1000} and clock.sleeps[-1] == 60
 
 
 def test_a_server_that_is_too_slow_for_large_pages_is_read_in_small_ones(
@@ -633,13 +791,6 @@ def test_users_with_one_and_the_same_timestamp_all_land(project, api, order):
     same = NOON - timedelta(days=3)
     api.users, api.order, api.page_cap = [user(n, same) for n in range(1, 351)], order, 100
     assert len(project.sync(api).rows) == 350
-
-
-def test_a_source_in_random_order_is_read_in_some_syncs(project, api):
-    api.users, api.order, api.page_cap = users(350), "shuffled", 100
-    for _ in range(4):
-        outcome = project.sync(api)
-    assert len(outcome.rows) == 350
 
 
 def test_the_published_example_shape_loses_nobody(project, api):

@@ -12,12 +12,20 @@ import pytest
 
 from fake_awardco import NOON, Fault, instant, text, user, users
 
-HOUR = timedelta(hours=1)
 ORDERS = ["updated_at", "-updated_at", "id", "storage"]
+
+
+@pytest.fixture
+def project(in_memory):
+    return in_memory
 
 
 def passes(outcome) -> int:
     return 1 + len(outcome.log_lines("Reading again, pass"))
+
+
+def upserts(project) -> int:
+    return [what for what, _ in project.destination.operations].count("upsert")
 
 
 # --- answers that overtake each other
@@ -202,6 +210,77 @@ def test_a_user_who_comes_twice_in_every_pass_does_not_hide_another(
     assert lost == []
 
 
+def hide_at_each_border(api, rows):
+    """As a database may sort users with one timestamp: the last is on no page, and the first comes
+    in its place, just as it was. Only a page of all users has everybody."""
+    api.users = rows
+    hiding = [*rows[:-1], rows[0]]
+
+    def page(number, per_page, since):
+        shown = rows if per_page >= len(rows) else hiding
+        return shown[(number - 1) * per_page : number * per_page] or None
+
+    api.page = page
+
+
+def test_a_user_whom_pages_of_every_size_hide_is_found_by_asking_for_all_at_once(project, api):
+    hide_at_each_border(api, users(1200))
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 1200 and outcome.cursor == api.users[-1]["updated_at"]
+    assert passes(outcome) == 3 and max(api.sizes) == 2 * 1199
+
+
+def test_never_are_more_than_10000_users_asked_for(project, api):
+    hide_at_each_border(api, users(5100))
+    assert len(project.sync(api).rows) == 5100 and max(api.sizes) == 10_000
+
+
+def test_an_api_that_refuses_to_give_all_at_once_is_read_in_small_pages(project, api):
+    hide_at_each_border(api, users(1200))
+    api.accepts = lambda per_page: per_page <= 1000
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 1199 and not outcome.failed and outcome.state == {}
+    assert outcome.log_lines("Users may be missing: no pass was whole")
+
+
+def test_a_user_who_comes_twice_just_as_it_was_shows_that_another_came_never(project, api):
+    """Two passes hide the same user and repeat the same one. A rehire has two records."""
+    hide_at_each_border(api, users(300))
+    api.signed, serve = True, api.page  # it comes with another link each time
+    api.page = lambda page, per_page, since: serve(page, min(per_page, 100), since)
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 299 and outcome.state == {}
+    assert outcome.log_lines("Users may be missing: no pass was whole")
+    assert "share an employeeId" not in outcome.log  # as of two records it would
+
+
+def test_passes_that_hide_the_same_user_and_repeat_different_ones_prove_nothing(project, api):
+    """E00101 moves from page 2 to page 1 in both. E00010 is met twice in the first pass and
+    E00076 in the second, each changed meanwhile."""
+    api.users, api.order, api.page_cap = users(300), "storage", 100
+    moves = iter([("E00010", 299, "E00010"), ("E00101", 0, "E00076")])
+
+    def move(page):
+        moved, position, changed = next(moves, (None, 0, "")) if page == 2 else (None, 0, "")
+        if moved:
+            api.move(moved, position)
+            api.change(changed, balance=0.5)
+
+    api.before_answer = move
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 300 and passes(outcome) == 3
+
+
+def test_each_pass_has_borders_of_its_own(project, api):
+    """Three quarters of the smallest size so far, even after the pass that asks for all."""
+    api.users, api.order, api.page_cap = users(250), "storage", 100
+    api.before_answer = lambda page: api.move("E00001", 249 if page == 1 else 0)
+    assert passes(project.sync(api)) == 5
+    first = [size for page, size in zip(api.pages_asked(), api.sizes, strict=True) if page == 1]
+    later = [size for page, size in zip(api.pages_asked(), api.sizes, strict=True) if page == 2]
+    assert first == [1000, 75, 498, 56, 42] and later == [100, 75, 100, 56, 42]
+
+
 def test_a_cache_that_answers_each_address_for_two_minutes_hides_nobody(project, api):
     """It would show the second pass just what it showed the first."""
     api.users, api.page_cap, api.cache = users(350), 100, 120
@@ -220,7 +299,111 @@ def test_a_source_without_any_order_comes_to_rest(project, api):
     assert len(outcome.rows) == 60 and outcome.cursor
 
 
+# --- what makes a pass doubtful
+
+
+def test_a_short_page_in_the_middle_may_have_skipped_users(project, api):
+    """Page 2 lacks 40 of its users once; as many rows come as users are known."""
+    api.users, api.page_cap, serve = users(350), 100, api.page
+
+    def page(number, *query):
+        found = serve(number, *query)
+        if number == 2:
+            api.page = serve
+            return found[:60]
+        return found
+
+    api.page = page
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 350 and outcome.log_lines("page 2 was short, but page 3 brought")
+
+
+def test_pages_that_are_always_short_hold_the_cursor_back_and_are_told(project, api):
+    """The API leaves out whom the key may not see, or skips users: nobody can tell."""
+    api.users, api.page_cap, serve = users(350), 100, api.page
+    api.page = lambda page, per_page, since: (serve(page, per_page, since) or [])[:-3]
+    outcome = project.sync(api)
+    assert outcome.state == {} and re.search("no pass was whole .page . was short", outcome.log)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_user_deleted_while_pages_are_read_costs_nobody_else(project, api, order):
+    """E00050 is deleted after page 1, which moves another user to it, unseen. The pages bring as
+    many rows as users are known, but the API's own total falls from 450 to 449."""
+    api.users, api.order, api.page_cap, api.total = users(450), order, 100, "total"
+    gone = "E00400" if order == "-updated_at" else "E00050"
+    api.before_page[2] = lambda api: api.delete(gone)
+    outcome = project.sync(api)
+    assert sorted(outcome.rows) == [f"E{n:05d}" for n in range(1, 451)]
+    assert outcome.cursor == api.users[-1]["updated_at"]
+    assert outcome.log_lines("Reading again, pass 2: the API's total fell")
+
+
+def test_a_total_that_grows_costs_no_second_pass(project, api):
+    api.users, api.page_cap, api.total = users(250), 100, "total"
+    api.before_page[3] = lambda api: api.insert(user(999, NOON))
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 251 and passes(outcome) == 1
+
+
+@pytest.mark.parametrize("total, passes_needed", [("count", 5), ("meta.total", 5), (None, 1)])
+def test_changes_that_end_at_a_full_page_while_the_total_says_more_move_no_cursor(
+    project, api, total, passes_needed
+):
+    """300 users changed; 100 of them come, and then an empty page."""
+    api.users, serve, api.total = users(300), api.page, total
+    since = api.users[0]["updated_at"]
+    api.page = lambda page, per_page, since: serve(1, 100, since) if page == 1 else None
+    outcome = project.sync(api, state={"last_sync_time": since})
+    assert passes(outcome) == passes_needed and len(outcome.rows) == 100
+    assert (outcome.cursor == since) == bool(total)
+
+
+def test_a_total_that_is_no_larger_than_its_page_counts_that_page(project, api):
+    """It falls with the last page, and says nothing about how many users there are."""
+    api.users, api.page_cap = users(250), 100
+    api.with_total = lambda body, since: {**body, "count": len(body["users"])}
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 250 and passes(outcome) == 1 and outcome.state["users"] == 250
+
+
 # --- users who stand twice in the source
+
+
+def test_users_who_come_after_pages_of_known_ones_are_found(project, api):
+    """300 users, a second record of each, then 50 others."""
+    second = [user(n, NOON - timedelta(hours=n), balance=0.5) for n in range(1, 301)]
+    others = [user(n, NOON - timedelta(days=3)) for n in range(301, 351)]
+    api.users, api.order, api.page_cap = [*users(300), *second, *others], "storage", 100
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 350 and passes(outcome) == 2
+    assert outcome.rows["E00001"]["balance"] == 0.5
+    assert outcome.cursor == second[0]["updated_at"]
+
+
+def test_a_pass_that_meets_only_known_users_for_two_pages_is_not_at_its_end(project, api):
+    """E00226 is on no page of the first pass, and on page 5 of the second, after two pages of
+    known users. Up to page 3 as many rows came as users are known: 225."""
+    everybody = users(226)
+    first = [*everybody[:225], everybody[0]]
+    second = [*everybody[:150], *everybody[40:115], *everybody[20:95], *everybody[150:]]
+    shown = {1000: first, 100: first, 75: second}
+
+    def page(number, per_page, since):
+        size = min(per_page, 100)
+        return shown.get(per_page, everybody)[(number - 1) * size : number * size] or None
+
+    api.users, api.page = everybody, page
+    assert len(project.sync(api).rows) == 226
+
+
+def test_pages_of_known_users_without_end_are_given_up_and_told(project, api):
+    """The API mixes the same 300 users anew for each page number, whatever that is."""
+    api.users, api.order = users(300), "shuffled"
+    api.page = lambda page, *_: api.ordered()[:100] if page < 99 else None
+    outcome = project.sync(api)
+    assert outcome.state == {} and not outcome.failed and max(api.pages_asked()) < 20
+    assert outcome.log_lines("still brought users, but each had come several times")
 
 
 @pytest.mark.parametrize("order", ["storage", "updated_at", "-updated_at"])
@@ -274,19 +457,29 @@ def test_passes_that_are_alike_without_other_borders_prove_nothing(project, api)
     assert "Users may be missing: no pass was whole" in outcome.log
 
 
+def test_a_cache_that_answers_an_api_of_one_size_proves_nothing(project, api):
+    """Each pass gets the same answers: E00010 twice, as it was before and after a change, and
+    E00101, who moved to page 1 meanwhile, never."""
+    api.users, api.accepts, api.cache = users(350), lambda per_page: per_page == 100, 9999
+    api.before_page[2] = lambda api: api.change("E00010", balance=0.5)
+    outcome = project.sync(api)
+    assert "E00101" not in outcome.rows and outcome.state == {}
+    api.cached.clear()
+    assert len(project.sync(api).rows) == 350
+
+
 def test_a_few_rows_that_come_alike_twice_prove_nothing(project, api):
-    """Six rows in the same order with other borders: a source without an order does that by
-    chance, and F is in it too."""
-    a, b, c, d, e = users(5)
-    again = user(3, NOON)
-    pages = {2: [[a, b], [c, d], [again, e]], 1: [[a], [b], [c], [d], [again], [e]]}
+    """15 users of 16 come, one of them twice, before a change and after: a source without an order
+    shows a few users alike twice by chance."""
+    api.users = [*users(15), user(3, NOON)]
 
     def page(number, per_page, since):
-        found = pages[1 if per_page == 1 else 2]
-        return found[number - 1] if number <= len(found) else []
+        size = min(per_page, 10)
+        return api.users[(number - 1) * size : number * size] or None
 
     api.page = page
-    assert project.sync(api).state == {}
+    outcome = project.sync(api)
+    assert passes(outcome) == 5 and outcome.state == {}
 
 
 # --- what a second pass costs
@@ -314,9 +507,8 @@ def test_changes_in_an_order_of_identifiers_cost_no_second_pass(project, api):
 def test_a_second_pass_delivers_only_what_the_first_did_not(project, api):
     api.users, api.page_cap = users(150), 100
     api.before_page[2] = lambda api: api.change("E00010", balance=0.5)
-    log = project.sync(api).log
-    assert "Synced 150 users" in log
-    assert re.search(r"Upserts +\| 151 ", log)  # each once, and E00010 again as it changed
+    assert "Synced 150 users" in project.sync(api).log
+    assert upserts(project) == 151  # each once, and E00010 again as it changed
 
 
 def test_a_second_pass_does_not_count_problems_twice(project, api):
@@ -331,14 +523,15 @@ def test_a_user_who_has_no_time_is_delivered_once_a_sync(project, api):
     api.users, api.page_cap = [*(user(n) for n in range(200, 230)), *users(150)], 100
     api.before_page[2] = lambda api: api.change("E00010")
     outcome = project.sync(api)
-    assert passes(outcome) == 2 and re.search(r"Upserts +\| 181 ", outcome.log)
+    assert passes(outcome) == 2 and upserts(project) == 181
 
 
 def test_what_a_sync_has_delivered_is_forgotten_with_it(project, api):
     """The next sync must deliver a row again if it is asked to."""
     api.users = users(150)
     project.sync(api)
-    assert "Synced 150 users" in project.sync(api, state={}).log
+    project.sync(api, state={})
+    assert upserts(project) == 300
 
 
 # --- passes that are never whole

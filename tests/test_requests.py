@@ -129,6 +129,10 @@ def test_a_server_that_is_gone_is_named_as_such(clock):
 def test_the_reason_of_a_failure_is_not_that_of_the_one_before(api):
     api.faults = [Fault(times=2, status=503), Fault(times=99, kind="reset")]
     assert failure(api).endswith("the connection failed (Connection reset by peer)")
+    refused = [Fault(times=2, status=400), Fault(times=99, kind="reset")]
+    api.faults, destination = refused, Memory(state={"last_sync_time": "2026-02-01T00:00:00Z"})
+    message = failure(api, destination)  # asked without the filter, while the first is handled
+    assert message.endswith("the connection failed (Connection reset by peer)")
 
 
 def test_connections_are_kept_until_the_sync_ends(api, small_pages, monkeypatch):
@@ -216,12 +220,28 @@ def test_nonsense_for_a_wait_means_the_ordinary_one(api, clock):
     assert all(0.74 <= wait / 2**n <= 1.26 for n, wait in enumerate(clock.sleeps[:6]))
 
 
+@pytest.mark.parametrize("status", [403, 429, 503])
 @pytest.mark.parametrize("value, seconds", [("3601", 3601), (http_date(days=7), 604800)])
-def test_hours_of_waiting_are_not_slept_but_told(api, clock, value, seconds):
-    api.faults = [Fault(times=99, status=429, headers={"Retry-After": value}, body=BUSY)]
+def test_hours_of_waiting_are_not_slept_but_told(api, clock, status, value, seconds):
+    api.faults = [Fault(times=99, status=status, headers={"Retry-After": value}, body=BUSY)]
     message = failure(api)
-    assert "HTTP 429" in message and f"asks to wait {seconds} s" in message
+    assert f"HTTP {status}" in message and f"asks to wait {seconds} s" in message
     assert clock.sleeps == [] and api.pages_asked() == [1]
+
+
+def test_hours_of_waiting_after_the_last_attempt_in_large_pages_are_told_too(api, clock):
+    """Small pages would meet the same limit."""
+    api.faults = [Fault(status=503), Fault(times=99, status=503, headers={"Retry-After": "7200"})]
+    assert "(attempt 2): HTTP 503; the API asks to wait 7200 s" in failure(api)
+    assert api.sizes == SIZES[:1] * 2 and len(clock.sleeps) == 1
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_wait_of_an_hour_is_slept(api, clock, status):
+    """Limits are counted by the hour, and a sync that fails meets the same one again."""
+    api.users = users(3)
+    api.faults = [Fault(page=2, status=status, headers={"Retry-After": "3600"})]
+    assert landed(api, sync(api)) and clock.sleeps == [3600]
 
 
 # --- what it tells of it
@@ -270,8 +290,8 @@ def test_a_page_that_fails_ahead_of_its_turn_does_not_cost_the_one_before_it(api
 # --- what fails at once
 
 FINAL = {
-    401: "check api_key",
-    403: "check that api_key has the permission",
+    401: "check api_key: the API does not accept it",
+    403: "check that api_key has the permission to read users",
     407: "the proxy on the way refuses",
     402: "check base_url",
     418: "check base_url",
@@ -298,6 +318,26 @@ def test_a_refusal_later_in_a_sync_does_not_send_people_to_settings_that_work(ap
     api.users = users(30)
     api.before_page = {2: lambda _: api.faults.append(Fault(times=99, status=404))}
     assert "HTTP 404; the pages before were answered, so the settings are right" in failure(api)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_refused_on_a_later_page_is_named(api, small_pages, status):
+    """Keys are replaced while syncs run."""
+    api.users = users(30)
+    api.faults = [Fault(page=3, times=99, status=status)]
+    message = failure(api)
+    assert message.endswith(f"(attempt 1): HTTP {status}; {FINAL[status]}")
+
+
+def test_a_redirect_on_a_later_page_does_not_advise_another_address(api, small_pages):
+    """A maintenance page does that."""
+    api.users = users(30)
+    api.faults = [
+        Fault(page=2, times=99, status=302, headers={"Location": "https://busy.example"})
+    ]
+    message = failure(api)
+    assert "HTTP 302, a redirect to busy.example; the pages before were answered" in message
+    assert "base_url" not in message
 
 
 def test_an_answer_without_a_body_fails_at_once(api):
@@ -388,7 +428,17 @@ TELLS_ERROR = [
     {"status": "error", "users": []},
     {"error": {"code": 17}, "users": [user(1)]},
     {"errors": [{"code": 7}], "users": []},
+    {"error": {"code": "E17", "log_id": "7f3a"}, "users": []},
+    {"fault": {"faultstring": "quota"}, "users": []},
     {"error_code": "INTERNAL", "users": []},
+    {"errcode": 90002, "users": []},
+    {"code": 500, "users": []},
+    {"statusCode": 503, "users": []},
+    {"StatusCode": "400", "users": []},
+    {"status": "Failed", "users": []},
+    {"isSuccess": False, "users": []},
+    {"is_success": "false", "users": []},
+    {"timedOut": True, "users": []},
     {"errorMessage": "Task timed out after 3.00 seconds"},
     {"message": "Internal server error"},
 ]
@@ -409,11 +459,25 @@ def test_what_the_api_says_of_an_error_inside_a_200_is_quoted(api):
     assert failure(api).endswith("; the API said: Closed until noon")
 
 
-@pytest.mark.parametrize("value", [None, "", [], False, "0", "OK", {"code": 0, "message": ""}])
+NO_ERROR = [None, "", [], False, "0", "OK", {"code": 0, "message": ""}]
+NO_ERROR += [{"code": "ok", "log_id": "7f3a"}, {"Code": 200, "Message": "Success", "id": "7f3a"}]
+
+
+@pytest.mark.parametrize("value", NO_ERROR, ids=str)
 def test_a_field_for_errors_that_holds_none_is_no_error(api, value):
-    """Some APIs write it with each answer."""
+    """Some APIs write it with each answer, with the number of the request beside it."""
     body = {"success": True, "users": users(3), "error": value, "errors": value, "message": "Done"}
     api.faults = [Fault(page=1, status=200, body=body)]
+    assert len(sync(api).rows) == 3
+
+
+GOOD = {"success": 1, "isSuccess": "true", "status": "active", "statusCode": 200, "code": 0}
+GOOD |= {"timedOut": False, "errcode": 0, "errorMessage": None, "fault": {}}
+
+
+@pytest.mark.parametrize("field", GOOD)
+def test_a_field_that_tells_of_success_is_no_error(api, field):
+    api.faults = [Fault(page=1, status=200, body={"users": users(3), field: GOOD[field]})]
     assert len(sync(api).rows) == 3
 
 
@@ -428,13 +492,14 @@ BODIES = {
     "a bad byte, no known name": (ZOE.encode("latin-1"), "; charset=utf8mb4", "Zo\ufffd"),
     "half an emoji": (ZOE.replace("ë", "\\ud83d").encode(), "", "Zo\ufffd"),
     "a whole emoji": (ZOE.replace("ë", "\\ud83d\\ude00").encode(), "", "Zo\U0001f600"),
+    "a bad byte, no header": (ZOE.encode("latin-1"), None, "Zo\ufffd"),
     "byte 0x01": (ZOE.replace("ë", "\x01").encode(), "", "Zo\x01"),
 }
 
 
 @pytest.mark.parametrize("body, charset, name", BODIES.values(), ids=BODIES)
 def test_a_body_is_read_as_apis_write_it(api, body, charset, name):
-    headers = {"Content-Type": f"application/json{charset}"}
+    headers = {} if charset is None else {"Content-Type": f"application/json{charset}"}
     api.faults = [Fault(page=1, status=200, headers=headers, body=body)]
     assert sync(api).rows["1"]["lastName"] == name and api.pages_asked() == [1, 2]
 
@@ -506,6 +571,26 @@ def test_https_goes_through_the_proxy_that_the_environment_names(proxy):
     assert KEY not in str(proxy.met)
 
 
+BROKEN_SETTINGS = {
+    "a bundle that is missing": {"REQUESTS_CA_BUNDLE": "/nowhere/authorities.pem"},
+    "a SOCKS proxy without its package": {"HTTPS_PROXY": "socks5://127.0.0.1:9"},
+    "a proxy without a host": {"HTTPS_PROXY": "http://:8080"},
+    "a proxy that is no address": {"HTTPS_PROXY": "http://["},
+}
+
+
+@pytest.mark.parametrize("settings", BROKEN_SETTINGS.values(), ids=BROKEN_SETTINGS)
+def test_a_machine_from_which_no_request_can_go_is_told_with_what_to_check(
+    clock, monkeypatch, settings
+):
+    """No request can cure it, and it is no bug of the connector."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    message = failure(None, base_url="https://127.0.0.1:9")
+    assert "check base_url, the proxy settings of this machine and REQUESTS_CA_BUNDLE" in message
+    assert "in connector.py" not in message and clock.sleeps == []
+
+
 def test_a_proxy_that_asks_for_a_password_fails_at_once_and_is_named(proxy, clock):
     proxy.status = 407
     message = failure(None, base_url="https://awardco.example")
@@ -560,7 +645,7 @@ def test_a_certificate_that_does_not_verify_fails_at_once_and_is_named(api, cloc
     url, connections = secure(api, trustme.CA().issue_cert("127.0.0.1")), accepted(api)
     message = failure(api, base_url=url)
     assert "(attempt 1): the server's certificate does not verify (" in message
-    assert "check base_url" in message
+    assert "check base_url, the proxy settings of this machine and REQUESTS_CA_BUNDLE" in message
     assert len(connections) == 1 and clock.sleeps == [] and api.requests == []
 
 

@@ -123,6 +123,8 @@ ECHOED = {
     "as it is": f"Unknown key {SECRET}",
     "escaped by JSON": SECRET.translate({ord(c): f"\\u{ord(c):04X}" for c in "+&'=Zq7"}),
     "in capitals, twice": f"{SECRET}{SECRET}".upper(),
+    "as in an address": quote(SECRET),
+    "as in a query": quote(SECRET, safe="").lower(),
     "where the text is cut": "x" * 190 + SECRET,
 }
 

@@ -87,6 +87,15 @@ def test_the_log_tells_what_is_synced_how_far_it_is_and_the_totals(in_memory, ap
     ]
 
 
+def test_the_log_tells_how_many_users_there_are_where_the_api_says_so(in_memory, api):
+    """A first sync can take an hour."""
+    api.users, api.page_cap, api.total = users(1050), 100, "meta.total"
+    in_memory.sync(api)
+    assert in_memory.lines[1] == "10 pages read, 1,000 of 1,050 users so far"
+    in_memory.sync(api, state={"last_sync_time": api.users[0]["updated_at"]})
+    assert in_memory.lines[1] == "10 pages read, 1,000 users so far"
+
+
 def test_the_filter_has_the_name_that_the_configuration_gives_it(project, api):
     api.users, api.filter_param = users(3), "modified_after"
     project.sync(api, updated_since_param="modified_after")

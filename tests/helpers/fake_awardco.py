@@ -103,7 +103,12 @@ FAILURES = {
     "success: false": {"success": False},
     "success: 0": {"success": 0, "users": []},
     "success as text": {"success": "false", "users": []},
+    "isSuccess: false": {"isSuccess": False, "users": []},
     "status": {"status": "error", "users": []},
+    "statusCode": {"statusCode": 503, "users": []},
+    "code": {"code": 500, "users": []},
+    "errcode": {"errcode": 90002, "users": []},
+    "timedOut": {"timedOut": True, "users": []},
     "a message alone": {"message": "Internal server error"},
     "a list of some and an error": {"success": True, "users": [], "error": {"code": 17}},
 }
@@ -135,7 +140,8 @@ class FakeAwardco:
         past_end: what comes past the last page, see PAST_END. signed: users hold links that are
             signed anew for each answer.
         total: where the number of users stands, such as "total" or "meta.totalCount".
-        unlisted: how many more users that number counts. max_offset: no user comes from there on.
+        unlisted: how many more users that number counts. depth: pages that would reach beyond so
+            many users lie past the end.
     Filter and times:
         filter_param: the filter's name; None where the API has no filter. `strict`: `>`, not `>=`.
         keeps_nulls: users without `updated_at` pass the filter.
@@ -169,7 +175,7 @@ class FakeAwardco:
         self.signed = False
         self.total = None
         self.unlisted = 0
-        self.max_offset = None
+        self.depth = None
         self.filter_takes = lambda since: True
         self.filter_refusal = (400, {"message": "updated_since must not be older than 90 days"})
         self.status = 200
@@ -217,6 +223,10 @@ class FakeAwardco:
         with self.lock:
             self.users.insert(len(self.users) if position is None else position, row)
 
+    def delete(self, employee_id: str):
+        with self.lock:
+            self.users = [row for row in self.users if row["employeeId"] != employee_id]
+
     def move(self, employee_id: str, position: int):
         """Move a user to another place in storage, unchanged."""
         with self.lock:
@@ -231,11 +241,11 @@ class FakeAwardco:
         rows = self.ordered(number)
         if since is not None:
             rows = [row for row in rows if self.passes(row, since)]
-        if self.max_offset is not None:
-            rows = rows[: self.max_offset]
         size = min(per_page, self.page_cap)
         step = per_page if self.offset_from_asked else size
         number -= self.first_page
+        if self.depth is not None and (number + 1) * step > self.depth:
+            return None
         last = max(0, -(-len(rows) // step) - 1)
         if self.past_end == "page 1":
             number = 0
@@ -259,9 +269,9 @@ class FakeAwardco:
         if self.order == "id":
             return sorted(self.users, key=by_id)
         if self.order == "shuffled":
-            salt = len(self.requests)
-            shuffle = lambda row: hashlib.md5(f"{salt} {row['employeeId']}".encode()).digest()  # noqa: E731
-            return sorted(self.users, key=shuffle)
+            salt = f"{len(self.requests)} "
+            digest = lambda row: hashlib.md5((salt + by_id(row)).encode()).digest()  # noqa: E731
+            return sorted(self.users, key=digest)
         assert self.order == "storage", self.order
         return self.users
 

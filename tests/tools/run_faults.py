@@ -1,12 +1,13 @@
 """Check that the suite notices each fault of tests/faults.py.
 
-`make test-faults` runs it. Arguments choose faults: those whose names contain one of them. Each
-fault is put, alone, into a copy of the project, where the test that it names then runs. Before
-that, all these tests must pass without a fault. What is printed of each:
+`make test-faults` runs it. Arguments choose faults: those of which the name, or the section,
+contains one of them. Each fault is put, alone, into a copy of the project, where the test that it
+names then runs. Before that, all these tests must pass without a fault. What is printed of each:
 
     caught          the test failed, or took too long
     NOT CAUGHT      the test passed
-    text not found  the text to replace is not in connector.py, or is there more than once
+    text not found  the text to replace does not stand once in connector.py; the nearest line is
+                    shown
     broken          connector.py cannot be loaded, or the test did not get as far as to fail
 
 The exit code is 1 unless all are caught.
@@ -71,9 +72,8 @@ def try_fault(clean: Path, fault: Fault) -> tuple[str, float, str]:
     """
     began = time.monotonic()
     text = (clean / "connector.py").read_text(encoding="utf-8")
-    found = text.count(fault.find)
-    if found != 1:
-        return "text not found", 0, f"found {found} times: {fault.find!r}"
+    if misfit := fault.find_misfit(text):
+        return "text not found", 0, misfit
     with tempfile.TemporaryDirectory(dir=clean.parent, ignore_cleanup_errors=True) as folder:
         # With the compiled tests: compiling takes longer than most of them do.
         project = Path(shutil.copytree(clean, Path(folder) / "project"))
@@ -101,22 +101,28 @@ def explain(output: str) -> str:
     return "\n".join([line for line in lines if line.startswith(("E ", "ERROR"))] or lines[-5:])
 
 
-def choose(names: list) -> list:
-    """The faults that have one of the names, or all; those of a section together."""
-    chosen = [fault for fault in FAULTS if not names or any(name in fault.name for name in names)]
-    sections = list(dict.fromkeys(fault.section for fault in chosen))
-    return sorted(chosen, key=lambda fault: sections.index(fault.section))
+def choose(names: list) -> dict:
+    """The faults to try, each with its section: those of which the name or the section has one of
+    the names, or all."""
+    return {
+        fault: section
+        for section, faults in FAULTS.items()
+        for fault in faults
+        if not names or any(name in f"{section}: {fault.name}" for name in names)
+    }
 
 
-def try_all(clean: Path, faults: list) -> Counter:
+def try_all(clean: Path, faults: dict) -> Counter:
     """Try the faults, print what came out of each, and count it."""
-    verdicts, section = Counter(), None
+    verdicts, shown = Counter(), None
     with ThreadPoolExecutor(CORES) as pool:
         outcomes = pool.map(partial(try_fault, clean), faults)
-        for fault, (verdict, seconds, detail) in zip(faults, outcomes, strict=True):
-            if fault.section != section:
-                section = fault.section
+        for (fault, section), (verdict, seconds, detail) in zip(
+            faults.items(), outcomes, strict=True
+        ):
+            if section != shown:
                 print(f"\n{section}")
+                shown = section
             print(f"  {verdict:<17} {seconds:>5.1f} s  {fault.name}", flush=True)
             if detail:
                 print(indent(detail, " " * 29))
@@ -126,7 +132,7 @@ def try_all(clean: Path, faults: list) -> Counter:
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("name", nargs="*", help="part of the name of a fault to try")
+    options.add_argument("name", nargs="*", help="part of the name of a fault or a section to try")
     faults = choose(options.parse_args().name)
     if not faults:
         options.error("no fault has such a name")
