@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 import connector
-from fake_awardco import FAILURES, NOON, PAST_END, Fault, user, users
+from fake_awardco import FAILURES, NOON, PAST_END, Fault, listing, user, users
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_a_short_page_with_more_after_it_is_not_the_end(project, api):
 def test_a_page_that_is_empty_for_a_moment_costs_nobody(project, api, page, cap, past_end):
     """A hiccup on page 4 of 9 would cost 600 users if it ended the pass, else those of page 4."""
     api.users, api.page_cap, api.past_end = users(cap * 9), cap, past_end
-    api.faults = [Fault(page=page, status=200, body={"users": []})]
+    api.faults = [Fault(page=page, status=200, body=listing([]))]
     outcome = project.sync(api)
     assert len(outcome.rows) == cap * 9 and outcome.cursor
 
@@ -142,7 +142,7 @@ def test_a_page_that_is_empty_for_a_moment_costs_nobody(project, api, page, cap,
 def test_a_page_that_is_empty_until_it_is_asked_again_costs_nobody(project, api):
     """The last page, and the one after it is empty too: only page 4 itself tells."""
     api.users, api.page_cap = users(350), 100
-    api.faults = [Fault(page=4, status=200, body={"users": []})]
+    api.faults = [Fault(page=4, status=200, body=listing([]))]
     assert len(project.sync(api).rows) == 350
 
 
@@ -150,7 +150,7 @@ def test_a_page_that_is_empty_until_it_is_asked_again_costs_nobody(project, api)
 def test_a_page_that_is_always_empty_holds_the_cursor_back(project, api, cap):
     """Users of page 4 are met on other pages of the second pass, but then others are not."""
     api.users, api.page_cap = users(cap * 9), cap
-    api.faults = [Fault(page=4, times=999, status=200, body={"users": []})]
+    api.faults = [Fault(page=4, times=999, status=200, body=listing([]))]
     outcome = project.sync(api)
     assert len(outcome.rows) == cap * 9 or outcome.cursor is None
 
@@ -158,7 +158,7 @@ def test_a_page_that_is_always_empty_holds_the_cursor_back(project, api, cap):
 def test_a_gap_is_not_whole_although_as_many_rows_came_as_users_are_known(project, api):
     """E00201 moves onto page 2 while it is read as empty, and page 3 lacks nobody it knows."""
     api.users, api.page_cap = users(350), 100
-    empty = Fault(page=2, times=2, status=200, body={"users": []})
+    empty = Fault(page=2, times=2, status=200, body=listing([]))
     api.faults = [empty]
     outcome = project.sync(api)
     assert len(outcome.rows) == 350 and "Reading again, pass 2" in outcome.log
@@ -227,7 +227,7 @@ def test_a_last_page_that_comes_in_another_order_each_time_is_the_end(project, a
     assert len(outcome.rows) == 30 and not outcome.failed and len(api.requests) < 10
 
 
-@pytest.mark.parametrize("hiccup", [None, {"status": 404}, {"status": 200, "body": {"users": []}}])
+@pytest.mark.parametrize("hiccup", [None, {"status": 404}, {"status": 200, "body": listing([])}])
 def test_a_last_page_of_one_user_who_moved_there_from_page_1_tells_of_a_missed_one(
     project, api, hiccup
 ):
@@ -262,7 +262,7 @@ def test_a_refusal_after_the_last_users_is_not_told(project, api):
 REFUSALS = {
     "404": {"status": 404},
     "204": {"status": 204},
-    "null": {"status": 200, "body": {"users": None}},
+    "null": {"status": 200, "body": listing(None)},
 }
 each_refusal = pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
 

@@ -11,7 +11,7 @@ import requests
 import trustme
 
 import connector
-from fake_awardco import KEY, NOON, FakeAwardco, Fault, user, users
+from fake_awardco import KEY, LIST, NOON, FakeAwardco, Fault, listing, listing_text, user, users
 from harness import Memory
 
 ATTEMPTS = getattr(connector, "__ATTEMPTS")
@@ -55,7 +55,7 @@ def landed(api, destination) -> bool:
 # --- what is tried again
 
 NOT_JSON = "HTTP 200, but the body is not JSON,"
-UNDECODABLE = {"status": 200, "headers": {"Content-Encoding": "gzip"}, "body": {"users": []}}
+UNDECODABLE = {"status": 200, "headers": {"Content-Encoding": "gzip"}, "body": listing([])}
 PASSING = {
     "connection reset": ({"kind": "reset"}, "the connection failed (Connection reset by peer)"),
     "body cut short": ({"kind": "cut"}, "the connection failed (IncompleteRead)"),
@@ -327,7 +327,7 @@ def test_what_the_api_says_of_an_error_is_quoted_on_one_line_of_200_characters(a
 @pytest.mark.parametrize(
     "body",
     [b"<html><title>Quux</title></html>", [{"message": "Quux"}], {"message": {"text": "Quux"}}]
-    + [{"users": ["Quux"], "title": "Quux", "Message": "Quux"}, {"errors": [{"email": "Quux"}]}],
+    + [listing(["Quux"], title="Quux", Message="Quux"), {"errors": [{"email": "Quux"}]}],
 )
 def test_nothing_else_of_an_error_is_quoted(api, body):
     """It may be a user's."""
@@ -368,27 +368,28 @@ def test_an_address_that_no_request_can_go_to_is_an_error_that_helps(clock, host
     assert clock.sleeps == []
 
 
-SHAPELESS = [{}, None, [user(1)], {"users": "none"}, {"data": [user(1)]}]
-SHAPELESS += [{"users": {"items": [user(1)]}}]
+SHAPELESS = [{}, None, [user(1)], listing("none"), {"elsewhere": [user(1)]}]
+SHAPELESS += [listing({"items": [user(1)]})]
 
 
 @pytest.mark.parametrize("body", SHAPELESS)
 def test_a_body_without_a_list_of_users_fails_at_once(api, clock, body):
     api.faults = [Fault(times=99, status=200, body=body)]
     message = failure(api)
-    assert "(attempt 1): HTTP 200, but the body holds no list `users`; check base_url" in message
+    told = f"(attempt 1): HTTP 200, but the body holds no list `{LIST}`; check base_url"
+    assert told in message
     assert api.sizes == SIZES and clock.sleeps == []
 
 
 TELLS_ERROR = [
-    {"success": False, "users": [user(1)]},
-    {"success": 0, "users": []},
-    {"success": "False", "users": []},
-    {"ok": False, "users": []},
-    {"status": "error", "users": []},
-    {"error": {"code": 17}, "users": [user(1)]},
-    {"errors": [{"code": 7}], "users": []},
-    {"error_code": "INTERNAL", "users": []},
+    listing([user(1)], success=False),
+    listing([], success=0),
+    listing([], success="False"),
+    listing([], ok=False),
+    listing([], status="error"),
+    listing([user(1)], error={"code": 17}),
+    listing([], errors=[{"code": 7}]),
+    listing([], error_code="INTERNAL"),
     {"errorMessage": "Task timed out after 3.00 seconds"},
     {"message": "Internal server error"},
 ]
@@ -404,7 +405,7 @@ def test_an_error_inside_a_200_is_tried_again_and_then_an_error(api, body):
 
 
 def test_what_the_api_says_of_an_error_inside_a_200_is_quoted(api):
-    body = {"success": False, "users": [user(1)], "message": "Closed until noon"}
+    body = listing([user(1)], success=False, message="Closed until noon")
     api.faults = [Fault(times=99, status=200, body=body)]
     assert failure(api).endswith("; the API said: Closed until noon")
 
@@ -412,14 +413,14 @@ def test_what_the_api_says_of_an_error_inside_a_200_is_quoted(api):
 @pytest.mark.parametrize("value", [None, "", [], False, "0", "OK", {"code": 0, "message": ""}])
 def test_a_field_for_errors_that_holds_none_is_no_error(api, value):
     """Some APIs write it with each answer."""
-    body = {"success": True, "users": users(3), "error": value, "errors": value, "message": "Done"}
+    body = listing(users(3), success=True, error=value, errors=value, message="Done")
     api.faults = [Fault(page=1, status=200, body=body)]
     assert len(sync(api).rows) == 3
 
 
 # --- how a body is written
 
-ZOE = '{"users": [{"employeeId": "1", "lastName": "Zoë"}]}'
+ZOE = listing_text('[{"employeeId": "1", "lastName": "Zoë"}]')
 BODIES = {
     "a byte order mark": (ZOE.encode("utf-8-sig"), "", "Zoë"),
     "ISO-8859-1": (ZOE.encode("latin-1"), "; charset=ISO-8859-1", "Zoë"),

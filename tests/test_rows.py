@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import connector
-from fake_awardco import NOON, FakeAwardco, Fault, text, user, users
+from fake_awardco import NOON, FakeAwardco, Fault, listing, listing_text, text, user, users
 from harness import Project, utc
 
 CONFIGURED = {
@@ -24,7 +24,7 @@ NAN = float("nan")
 
 def sync_users(project, api, found, state=None):
     """A sync in which page 1 holds these, whatever they are."""
-    body = found if isinstance(found, bytes) else {"users": found}
+    body = listing_text(found).encode() if isinstance(found, str) else listing(found)
     api.faults = [Fault(page=1, status=200, body=body)]
     outcome = project.sync(api, state=state)
     assert not outcome.failed, outcome.log
@@ -163,9 +163,7 @@ def test_what_cannot_be_read_is_null_counted_and_kept_as_it_came(project, api, c
 
 
 def test_numbers_that_no_double_can_hold_are_kept_aside_or_null(project, api):
-    found = (
-        b'{"users": [{"employeeId": "1", "balance": 1e999}, {"employeeId": "2", "balance": NaN}]}'
-    )
+    found = '[{"employeeId": "1", "balance": 1e999}, {"employeeId": "2", "balance": NaN}]'
     outcome = sync_users(project, api, found)
     assert outcome.rows["1"]["balance"] is None and outcome.rows["2"]["balance"] is None
     assert json.loads(outcome.rows["1"]["other_fields"]) == {"balance": "1e999"}
@@ -260,14 +258,13 @@ def test_half_an_emoji_is_replaced_wherever_it_stands(project, api):
 
 
 def test_a_whole_emoji_in_two_escapes_is_kept(project, api):
-    body = rb'{"users": [{"employeeId": "1", "email": "\ud83d\ude00", "extra": "\ud83d"}]}'
-    assert sync_users(project, api, body).rows["1"]["email"] == "😀"
+    found = r'[{"employeeId": "1", "email": "\ud83d\ude00", "extra": "\ud83d"}]'
+    assert sync_users(project, api, found).rows["1"]["email"] == "😀"
 
 
 def test_control_characters_end_nothing(project, api):
-    fields = b'"nickname": "a\x01b", "email": "a\tb\n", "x": "\\u0000y"'
-    body = b'{"users": [{"employeeId": "1", ' + fields + b"}]}"
-    row = sync_users(project, api, body).rows["1"]
+    fields = '"nickname": "a\x01b", "email": "a\tb\n", "x": "\\u0000y"'
+    row = sync_users(project, api, '[{"employeeId": "1", ' + fields + "}]").rows["1"]
     assert (row["nickname"], row["email"], row["x"]) == ("a\x01b", "a\tb\n", "y")
 
 

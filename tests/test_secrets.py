@@ -16,7 +16,7 @@ import requests
 from fivetran_connector_sdk import ConfigurationForm, Connector
 
 import harness
-from fake_awardco import NOON, FakeAwardco, Fault, user
+from fake_awardco import NOON, FakeAwardco, Fault, listing, user
 from fivetran_api import PROJECT, run_fivetran
 from harness import Memory, Project, connector, ending_process
 
@@ -275,11 +275,11 @@ def test_a_setup_test_that_breaks_shows_no_key(setup_test, api, monkeypatch, whe
 
 PEOPLE = [person(number) for number in range(10, 30)]
 PAGES = {
-    "half a JSON": {"status": 200, "body": json.dumps({"users": PEOPLE}).encode()[:1000]},
-    "list renamed": {"status": 200, "body": {"data": PEOPLE}},
-    "refused with users": {"status": 422, "body": {"users": PEOPLE, "errors": PEOPLE}},
-    "users in a message": {"status": 200, "body": {"message": {"users": PEOPLE}}},
-    "an error and users": {"status": 200, "body": {"success": False, "users": PEOPLE}},
+    "half a JSON": {"status": 200, "body": json.dumps(listing(PEOPLE)).encode()[:1000]},
+    "list renamed": {"status": 200, "body": {"elsewhere": PEOPLE}},
+    "refused with users": {"status": 422, "body": listing(PEOPLE, errors=PEOPLE)},
+    "users in a message": {"status": 200, "body": {"message": listing(PEOPLE)}},
+    "an error and users": {"status": 200, "body": listing(PEOPLE, success=False)},
 }
 
 

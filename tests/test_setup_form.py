@@ -16,7 +16,7 @@ from fivetran_connector_sdk import form_field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fake_awardco import KEY, NOON, FakeAwardco, Fault, instant, text, user, users
+from fake_awardco import KEY, NOON, FakeAwardco, Fault, instant, listing, text, user, users
 from fivetran_api import STUB_PIPREQS, VENV_BIN, Run, contents, copy_project, run_fivetran
 from harness import Project, connector
 from quiet_home import make_quiet_home
@@ -133,7 +133,7 @@ def test_a_tenant_without_users_is_told(api):
 
 
 def test_users_that_carry_their_key_under_another_name_are_told(api):
-    api.faults = [Fault(status=200, body={"users": [{"id": 1}, {"id": 2}]})]
+    api.faults = [Fault(status=200, body=listing([{"id": 1}, {"id": 2}]))]
     assert "no employeeId" in check("users_test", api)
 
 
@@ -145,7 +145,7 @@ def test_users_without_a_readable_updated_at_are_told(api, value):
 
 def test_one_good_user_among_odd_ones_is_enough(api):
     odd = [None, 7, "text", [], {}, {"employeeId": None}, user(1, "never")]
-    api.faults = [Fault(status=200, body={"users": [*odd, *users(1)]})]
+    api.faults = [Fault(status=200, body=listing([*odd, *users(1)]))]
     assert check("users_test", api) is None
 
 
@@ -173,7 +173,7 @@ def test_a_filter_under_another_name_works_once_the_configuration_names_it(api):
 REFUSALS = {
     "HTTP 400": {"status": 400, "body": {"message": "Not in the future"}},
     "HTTP 204": {"status": 204},
-    "users: null": {"status": 200, "body": {"users": None}},
+    "users: null": {"status": 200, "body": listing(None)},
 }
 
 
@@ -309,7 +309,7 @@ reused_fixtures = settings(
 @reused_fixtures
 @given(found=st.lists(ANY_USER, max_size=4) | ANY_JSON)
 def test_no_answer_makes_a_test_raise(api, name, found):
-    api.faults = [Fault(status=200, body={"users": found}, times=9)]
+    api.faults = [Fault(status=200, body=listing(found), times=9)]
     check(name, api)
 
 

@@ -17,8 +17,11 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import connector
+
 KEY = "a-key-0f-the-tenant-51"
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+LIST = getattr(connector, "__LIST")
 
 
 def text(instant: datetime) -> str:
@@ -56,6 +59,18 @@ def users(count: int, newest: datetime = NOON - timedelta(days=2)) -> list:
     return [user(n, newest - timedelta(minutes=count - n)) for n in range(1, count + 1)]
 
 
+def listing(found, **fields):
+    """An answer that holds these users, or whatever is given in their place, and other fields."""
+    for name in reversed(LIST.split(".") if LIST else []):
+        found = {name: found}
+    return {**found, **fields} if LIST else found
+
+
+def listing_text(users_text: str) -> str:
+    """The JSON of an answer whose list of users is written like this."""
+    return json.dumps(listing(None)).replace("null", users_text)
+
+
 class Fault:
     """What a request meets instead of an answer, for the next `times` requests that it matches.
 
@@ -86,24 +101,24 @@ class Fault:
 # past the last one) are pages of users, except where there is nobody at all.
 MESSAGE = {"message": "Invalid page."}
 PAST_END = {
-    "[]": (200, {"success": True, "users": []}),
-    "null": (200, {"success": True, "users": None}),
+    "[]": (200, listing([], success=True)),
+    "null": (200, listing(None, success=True)),
     "no users": (200, {"success": True}),
     "204": (204, None),
     **{str(status): (status, MESSAGE) for status in (400, 404, 410, 416, 422)},
-    **dict.fromkeys(("last page", "page 1", "around"), (200, {"success": True, "users": []})),
+    **dict.fromkeys(("last page", "page 1", "around"), (200, listing([], success=True))),
 }
 
 # How an API may say in a 200 that it failed.
 FAILURES = {
-    "error": {"users": [], "error": "directory service unavailable"},
-    "errors": {"users": [], "errors": [{"detail": "directory service unavailable"}]},
+    "error": listing([], error="directory service unavailable"),
+    "errors": listing([], errors=[{"detail": "directory service unavailable"}]),
     "success: false": {"success": False},
-    "success: 0": {"success": 0, "users": []},
-    "success as text": {"success": "false", "users": []},
-    "status": {"status": "error", "users": []},
+    "success: 0": listing([], success=0),
+    "success as text": listing([], success="false"),
+    "status": listing([], status="error"),
     "a message alone": {"message": "Internal server error"},
-    "a list of some and an error": {"success": True, "users": [], "error": {"code": 17}},
+    "a list of some and an error": listing([], success=True, error={"code": 17}),
 }
 
 # How an API may write a body: a function of the text, and the Content-Type.
@@ -387,10 +402,10 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             return self.nobody(api, page)
         rows = [api.written(row, len(api.requests)) for row in found]
-        body = api.with_total({"success": True, "users": rows}, since)
+        answer = api.with_total(listing(rows, success=True), since)
         encode, content_type = ENCODINGS[api.encoding]
         cookie = {"Set-Cookie": "session=abc"} if api.cookie else {}
-        text = json.dumps(body, ensure_ascii=api.encoding == "UTF-8")
+        text = json.dumps(answer, ensure_ascii=api.encoding == "UTF-8")
         return api.status, {"Content-Type": content_type, **cookie}, encode(text)
 
     def refusal(self, api, path: str, per_page: int, since: str | None) -> tuple | None:
