@@ -6,7 +6,17 @@ from datetime import timedelta
 import pytest
 
 import connector
-from fake_awardco import FAILURES, NOON, PAST_END, Fault, listing, user, users
+from fake_awardco import (
+    FAILURES,
+    NOON,
+    PAGE_PARAM,
+    PAST_END,
+    UPDATED_SINCE,
+    Fault,
+    listing,
+    user,
+    users,
+)
 
 
 @pytest.fixture
@@ -368,7 +378,7 @@ def test_a_filter_that_the_api_refuses_means_everybody_is_read_and_told(project,
     change(api, 40)
     outcome = project.sync(api)
     assert changed(outcome) == 40 and outcome.cursor > first.cursor, outcome.log
-    told = outcome.log_lines("The API refuses the filter `updated_since`, so everybody was read:")
+    told = outcome.log_lines(f"refuses the filter `{UPDATED_SINCE}`, so everybody was read:")
     reason = ("90 days", "YYYY-MM-DD", "unknown filter", "cannot parse")
     assert len(told) == 2 and any(text in told[0] for text in reason)
 
@@ -465,7 +475,8 @@ def test_an_api_that_ignores_page_and_has_more_users_is_an_error(project, api, c
     """Every page is page 1, and full: it would be success with the first page of users."""
     api.users, api.page_cap, api.past_end = users(count), cap, "page 1"
     outcome = project.sync(api)
-    assert outcome.failed and "ignores `page`: adapt __PAGE_PARAM" in outcome.log
+    assert outcome.failed
+    assert f"ignores `{PAGE_PARAM}`: adapt __PAGE_PARAM" in outcome.log
     assert outcome.state == {}
 
 

@@ -16,7 +16,19 @@ from fivetran_connector_sdk import form_field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fake_awardco import KEY, NOON, FakeAwardco, Fault, instant, listing, text, user, users
+from fake_awardco import (
+    KEY,
+    NOON,
+    PAGE_PARAM,
+    UPDATED_SINCE,
+    FakeAwardco,
+    Fault,
+    instant,
+    listing,
+    text,
+    user,
+    users,
+)
 from fivetran_api import STUB_PIPREQS, VENV_BIN, Run, contents, copy_project, run_fivetran
 from harness import Project, connector
 from quiet_home import make_quiet_home
@@ -153,7 +165,7 @@ def test_a_filter_that_the_api_ignores_is_told_with_the_setting_to_change(api):
     api.users = users(3)
     api.filter_param = None
     message = check("filter_test", api)
-    assert "`updated_since`" in message and "set updated_since_param" in message
+    assert f"`{UPDATED_SINCE}`" in message and "set updated_since_param" in message
 
 
 def test_a_user_dated_2099_does_not_hide_that_the_filter_works(api):
@@ -314,7 +326,7 @@ def test_no_answer_makes_a_test_raise(api, name, found):
 
 
 MARK = "5ecret"  # in every key below, and in no message of the connector's own
-LOOKS_SET = ["", " ", "<YOUR_VALUE>", "true", "TRUE", "no", "page", "updated_since"]
+LOOKS_SET = ["", " ", "<YOUR_VALUE>", "true", "TRUE", "no", PAGE_PARAM, UPDATED_SINCE]
 ODD_ADDRESSES = ["http://", "http://[", "https://a:b", "http://127.0.0.1:0", "http://127.0.0.1:x"]
 OUTSIDE = ["http://awardco.example", "https://key@awardco.example", "ftp://127.0.0.1"]
 
