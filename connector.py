@@ -448,6 +448,7 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
             answer = find_rest(sync, current, page, answer, before, first)
         if answer is None:
             return
+        tell_small_pages(current, page, len(first.users))
         if answer.users and len(before.users) < current.per_page:
             current.doubt = f"page {page - 1} was short, but page {page} brought users"
         if current.brought > __MAX_TIMES_EACH * len(current.met):
@@ -470,6 +471,13 @@ def request_first_page(sync: Sync, current: Pass) -> Answer:
     if brought >= __SMALLEST_CAP and not is_thinned:
         current.per_page = brought
     return answer
+
+
+def tell_small_pages(current: Pass, page: int, brought: int):
+    """Tell of an API that may know the page size by another name: its pages take long to read."""
+    if page == 2 and current.first_size == __LARGE_PAGE and brought < __SMALL_PAGE:
+        asked = f"{brought} users came with page 1, though {__LARGE_PAGE:,} were asked for"
+        log.info(f"{asked}: check __PER_PAGE_PARAM in connector.py")
 
 
 def find_rest(
