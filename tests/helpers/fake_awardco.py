@@ -163,7 +163,8 @@ class FakeAwardco:
         unstable_ties: users with one timestamp sort upwards on odd pages, downwards on even ones.
     Names:
         path, page_param, per_page_param, list_name (such as "data.items"), key_header (a function
-            of the key), other_params (without them, a request is refused).
+            of the key), other_params (without them, a request is refused). names: under which
+            others the fields of a user are written.
     Pages:
         page_cap: rows of a page at most, whatever `per_page` asks for.
         offset_from_asked: where the cap applies, pages are counted by what was asked for.
@@ -204,6 +205,7 @@ class FakeAwardco:
         self.page_param = PAGE_PARAM
         self.per_page_param = PER_PAGE_PARAM
         self.list_name = LIST
+        self.names = {}
         self.key_header = key_header
         self.other_params = OTHER_PARAMS
         self.first_page = FIRST_PAGE
@@ -331,7 +333,7 @@ class FakeAwardco:
             row["updated_at"] = self.notation(moment, row["employeeId"])
         if self.float_keys:
             row["employeeId"] = float(row["employeeId"].lstrip("E"))
-        return row
+        return {self.names.get(name, name): value for name, value in row.items()}
 
     def notation(self, moment: datetime, employee_id: str) -> str:
         local = moment.astimezone(self.zone or UTC)
