@@ -113,7 +113,7 @@ __FAILURES = {  # how an answer tells that it failed: by which fields, see fold_
 }
 __COLUMN_NAME = re.compile(r"(?![\W_]+fivetran)[ -~]*[A-Z0-9][ -~]*", re.ASCII | re.IGNORECASE)
 __ZONED_MINUTE = re.compile(r"\A(\d{4}-\d\d-\d\dT\d\d:\d\d)(Z|[+-]\d\d:\d\d)\Z", re.A | re.I)
-__TAKEN = "|".join([__PAGE_PARAM, __PER_PAGE_PARAM, *__OTHER_PARAMS])
+__TAKEN = "|".join(map(re.escape, [__PAGE_PARAM, __PER_PAGE_PARAM, *__OTHER_PARAMS]))
 __SETTINGS = {  # what each must match
     "api_key": r"(?!fivetran_encrypted:)[!-~]+",
     "base_url": r"(https://|http://(?=(localhost|127(\.\d+){3}|\[::1\])(:|/|$)))[^\s\\/@?#][^\s\\@?#]*",
@@ -1151,7 +1151,7 @@ def answer_mock(updated_since_param: str, request, **_) -> requests.Response:
     size = min(int(query[__PER_PAGE_PARAM]), __MOCK_PAGE)
     first = (int(query[__PAGE_PARAM]) - __FIRST_PAGE) * size
     body: list | dict = found[first : first + size]
-    for name in reversed(__LIST.split(".")):
+    for name in reversed(__LIST.split(".") if __LIST else []):
         body = {name: body}
     response = requests.Response()
     response.status_code, response.request = 200, request
