@@ -3,10 +3,8 @@
 import json
 import re
 import shutil
-import sys
 from datetime import timedelta
 from functools import partial
-from importlib import util
 from types import SimpleNamespace
 from urllib.parse import quote
 
@@ -18,7 +16,7 @@ from fivetran_connector_sdk import ConfigurationForm, Connector
 import harness
 from fake_awardco import NOON, FakeAwardco, Fault, key_header, listing, user
 from fivetran_api import PROJECT, run_fivetran
-from harness import Memory, Project, connector, ending_process
+from harness import Memory, Project, connector, ending_process, use_copy
 
 SECRET = "Zq7+Wx9/Kd&Mv==Jb2'Rt"
 PERSONAL = {"E77aZ9", "Xanthippe", "Quillfeather", "x.q@home.example", "98765.43", "Zwiebelgasse"}
@@ -40,14 +38,8 @@ def project(tmp_path, capsys, monkeypatch, clock):
     """A project with the connector in it: crash reports show the variables of no other file."""
     folder = tmp_path / "project"
     folder.mkdir()
-    shutil.copy(connector.__file__, folder)
-    spec = util.spec_from_file_location("connector_of_the_project", folder / "connector.py")
-    copied = util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, copied)
-    spec.loader.exec_module(copied)
-    monkeypatch.setattr(copied, "time", clock)
+    copied = use_copy(folder, monkeypatch, clock)
     monkeypatch.setattr(copied, "__SMALL_PAGE", 10)
-    monkeypatch.setattr(harness, "connector", copied)
     return Project(folder, Output(capsys))
 
 
