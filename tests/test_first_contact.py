@@ -129,7 +129,7 @@ def test_users_without_the_key_are_told_with_the_names_of_their_fields(project, 
     assert outcome.failed and outcome.rows == {}
     (message,), (problem,) = project.destination.errors, setup_problems(api)
     for told in (message, problem):
-        assert "employeeId" in told and "adapt __KEY" in told
+        assert "employeeId" in told and "adapt find_spellings()" in told
         assert "`id`, `firstName`, `lastName`, `workEmail`" in told
 
 
