@@ -182,7 +182,7 @@ class FakeAwardco:
         dates_only: times are written, and compared, as dates. mixed: notations differ by row.
     Serving:
         status: of an answer that holds users. encoding: see ENCODINGS.
-        float_keys: `1001.0`.
+        float_keys: `1001.0`. sends: other headers of such an answer.
         cookie: sets one with page 1, and answers 404 to whoever sends it back.
         fails_from: the page from which on every answer tells a `failure`, see FAILURES.
         rate_limit: how many requests are answered before one gets 403 and a Retry-After.
@@ -219,6 +219,7 @@ class FakeAwardco:
         self.status = 200
         self.encoding = "UTF-8"
         self.float_keys = False
+        self.sends = {}
         self.cookie = False
         self.fails_from = None
         self.failure = "error"
@@ -441,7 +442,7 @@ class _Handler(BaseHTTPRequestHandler):
         encode, content_type = ENCODINGS[api.encoding]
         cookie = {"Set-Cookie": "session=abc"} if api.cookie else {}
         text = json.dumps(answer, ensure_ascii=api.encoding == "UTF-8")
-        return api.status, {"Content-Type": content_type, **cookie}, encode(text)
+        return api.status, {"Content-Type": content_type, **cookie, **api.sends}, encode(text)
 
     def refusal(self, api, path: str, query: dict, per_page: int, since) -> tuple | None:
         """Status, headers and body for a request that the API refuses."""
