@@ -231,7 +231,7 @@ def list_limits(responses: list) -> str:
     """The headers about rate limits, with their last values where these are numbers."""
     headers = {name: value for response in responses for name, value in response.headers.items()}
     shown = {
-        name: f" {value}" if re.fullmatch(r"[\d.]+", value) else ""
+        name: f" {value}" if re.fullmatch(r"[\d.]{1,12}", value) else ""
         for name, value in headers.items()
         if re.fullmatch(r"[\w-]*(rate-?limit|retry-after|quota)[\w-]*", name, re.IGNORECASE)
     }
