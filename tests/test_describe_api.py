@@ -209,6 +209,13 @@ def test_pages_that_are_counted_from_another_number_are_told(describe, api, coun
     assert found["error"] == ""
 
 
+def test_a_page_parameter_that_counts_users_is_told(describe, api):
+    api.users = users(300)
+    api.page = lambda number, per_page, since: api.users[number - 1 : number - 1 + 100]
+    page_2 = describe(api)["Page 2, compared with page 1"]
+    assert page_2.endswith("99 of them the same; so the parameter counts users, not pages")
+
+
 def test_a_list_elsewhere_is_told_with_its_place_and_its_fields(describe, api):
     api.users, api.list_name = users(30), "result.people"
     found = describe(api)

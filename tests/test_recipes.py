@@ -21,22 +21,25 @@ TESTS = ("connection_test", "users_test", "filter_test")
 def follow(title: str):
     """What makes the change of a recipe, given by its lines with - and +, in a source."""
     section = re.split(r"\n##+ ", PAGE.split(f"## {title}\n")[1])[0]
-    (block,) = re.findall(r"```diff\n(.*?)```", section, re.DOTALL)
-    before, after = (
-        "".join(line[1:] for line in block.splitlines(True) if line[0] != sign) for sign in "+-"
-    )
-    # Of the tenant for whom this copy of the project is.
-    constants = re.findall(r"^(__\w+)(?:: dict)? = (.+?)(?:  #.*)?$", before, re.MULTILINE)
-    if after in SOURCE or any(
-        getattr(connector, name) != literal_eval(was) for name, was in constants
-    ):
+    blocks = re.findall(r"```diff\n(.*?)```", section, re.DOTALL)
+    changes = [(without(block, "+"), without(block, "-")) for block in blocks]
+    # A project that is adapted to its tenant has made a change already.
+    constants = re.findall(r"^-(__\w+)(?:: dict)? = (.+?)(?:  #.*)?$", section, re.MULTILINE)
+    is_adapted = [getattr(connector, name) != literal_eval(was) for name, was in constants]
+    if any(is_adapted) or any(after in SOURCE for _, after in changes):
         pytest.skip("connector.py has been adapted already")
 
     def change(source: str) -> str:
-        assert source.count(before) == 1, before
-        return source.replace(before, after)
+        for before, after in changes:
+            assert source.count(before) == 1, before
+            source = source.replace(before, after)
+        return source
 
     return change
+
+
+def without(block: str, sign: str) -> str:
+    return "".join(line[1:] for line in block.splitlines(True) if line[0] != sign)
 
 
 @pytest.fixture
@@ -61,6 +64,7 @@ def mock_mode() -> Memory:
 RECIPES = {
     "Change the page parameters": {"page_param": "pageNumber", "per_page_param": "pageSize"},
     "Count pages from 0": {"first_page": 0},
+    "Count users instead of pages": {"counts_users": True},
     "Send the key as a Bearer token": {
         "key_header": lambda key: {"Authorization": f"Bearer {key}"}
     },

@@ -170,6 +170,7 @@ class FakeAwardco:
         offset_from_asked: where the cap applies, pages are counted by what was asked for.
         accepts: the `per_page` that is not refused (with `size_refusal`, a status), a function.
         first_page: its number; 0 with Spring. The tests count pages from 1 all the same.
+            counts_users: a page is asked for by the number of its first user.
         past_end: what comes past the last page, see PAST_END. signed: users hold links that are
             signed anew for each answer.
         total: where the number of users stands, such as "total" or "meta.totalCount".
@@ -209,6 +210,7 @@ class FakeAwardco:
         self.key_header = key_header
         self.other_params = OTHER_PARAMS
         self.first_page = FIRST_PAGE
+        self.counts_users = False
         self.past_end = "[]"
         self.signed = False
         self.total = None
@@ -398,8 +400,9 @@ class _Handler(BaseHTTPRequestHandler):
         api = self.server.api
         address = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
-        page = int(query.get(api.page_param, api.first_page)) - api.first_page + 1
         per_page = int(query.get(api.per_page_param, 10))
+        number = int(query.get(api.page_param, api.first_page)) - api.first_page
+        page = (number // per_page if api.counts_users else number) + 1
         with api.lock:
             api.clock = api.clock and api.clock + api.tick
             api.requests.append((page, query.get(api.filter_param)))

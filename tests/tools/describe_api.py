@@ -78,7 +78,8 @@ def describe(reader: Reader) -> Iterator[str]:
     else:
         yield "Page 1 holds no users"
     before, past = reader.page(0, SMALL), reader.page(FAR, SMALL)
-    hint = "" if before.people <= first.people else "; so pages are counted from another number"
+    is_first = before.users and before.people.isdisjoint(first.people)
+    hint = "; so pages are counted from another number" if is_first else ""
     yield f"Page {FIRST_PAGE - 1}, compared with page {FIRST_PAGE}: {compare(before, first)}{hint}"
     yield f"Page {FAR:,}, compared with page {FIRST_PAGE}: {compare(past, first)}"
     yield f"Headers about limits: {list_limits(reader.responses)}"
@@ -159,7 +160,9 @@ def describe_pages(reader: Reader, first, second, refusal: str) -> Iterator[str]
     yield f"Page 1 of {SMALL}: {len(small.users)} users"
     yield f"Total that the API tells: {first.total or 'none that is larger than a page'}"
     yield f"Page 1, asked for again: {compare(reader.page(1, SMALL), small)}"
-    yield f"Page 2, compared with page 1: {compare(second, first)}"
+    is_shifted = size > 2 and len(first.people & second.people) == size - 1
+    hint = "; so the parameter counts users, not pages" if is_shifted else ""
+    yield f"Page 2, compared with page 1: {compare(second, first)}{hint}"
     if second.users and size < reader.largest:
         other = compare(reader.page(2, reader.largest), second)
         yield f"Page 2 of {reader.largest:,}, compared with page 2 of {size}: {other}"
