@@ -305,8 +305,8 @@ class FakeAwardco:
             return sorted(self.users, key=by_id)
         if self.order == "shuffled":
             salt = len(self.requests)
-            shuffle = lambda row: hashlib.md5(f"{salt} {row['employeeId']}".encode()).digest()  # noqa: E731
-            return sorted(self.users, key=shuffle)
+            salted = lambda row: f"{salt} {row['employeeId']}".encode()  # noqa: E731
+            return sorted(self.users, key=lambda row: hashlib.md5(salted(row)).digest())
         assert self.order == "storage", self.order
         return self.users
 
