@@ -113,7 +113,7 @@ __FAILURES = {  # how an answer tells that it failed: by which fields, see fold_
 }
 __COLUMN_NAME = re.compile(r"(?![\W_]+fivetran)[ -~]*[A-Z0-9][ -~]*", re.ASCII | re.IGNORECASE)
 __ZONED_MINUTE = re.compile(r"\A(\d{4}-\d\d-\d\dT\d\d:\d\d)(Z|[+-]\d\d:\d\d)\Z", re.A | re.I)
-__TAKEN = "|".join([__PAGE_PARAM, __PER_PAGE_PARAM, *__OTHER_PARAMS])
+__TAKEN = "|".join(map(re.escape, [__PAGE_PARAM, __PER_PAGE_PARAM, *__OTHER_PARAMS]))
 __SETTINGS = {  # what each must match
     "api_key": r"(?!fivetran_encrypted:)[!-~]+",
     "base_url": r"(https://|http://(?=(localhost|127(\.\d+){3}|\[::1\])(:|/|$)))[^\s\\/@?#][^\s\\@?#]*",
@@ -357,9 +357,8 @@ def deliver_page(sync: Sync, current: Pass, answer: Answer):
     """Upsert the users of a page that are new or newer, and count the page. Raises SyncError."""
     users, has_key = answer.users, any(isinstance(key, str) for key in answer.keys)
     if sync.pages == 0 and not has_key and len(users) >= __MIN_USERS_TO_JUDGE:
-        shape = (
-            f"the API has changed its shape. Its users have {name_fields(users[0])}: adapt __KEY"
-        )
+        fields = name_fields(users[0])
+        shape = f"the API has changed its shape. Its users have {fields}: adapt find_spellings()"
         raise SyncError(f"No user has a usable {__KEY}: {shape}.")
     taken = (take_user(sync, current, *user) for user in zip(users, answer.keys, strict=True))
     rows = [row for row in taken if row]
@@ -448,6 +447,7 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
             answer = find_rest(sync, current, page, answer, before, first)
         if answer is None:
             return
+        tell_small_pages(current, page, len(first.users))
         if answer.users and len(before.users) < current.per_page:
             current.doubt = f"page {page - 1} was short, but page {page} brought users"
         if current.brought > __MAX_TIMES_EACH * len(current.met):
@@ -470,6 +470,13 @@ def request_first_page(sync: Sync, current: Pass) -> Answer:
     if brought >= __SMALLEST_CAP and not is_thinned:
         current.per_page = brought
     return answer
+
+
+def tell_small_pages(current: Pass, page: int, brought: int):
+    """Tell of an API that may know the page size by another name: its pages take long to read."""
+    if page == 2 and current.first_size == __LARGE_PAGE and brought < __SMALL_PAGE:
+        asked = f"{brought} users came with page 1, though {__LARGE_PAGE:,} were asked for"
+        log.info(f"{asked}: check __PER_PAGE_PARAM in connector.py")
 
 
 def find_rest(
@@ -1071,7 +1078,7 @@ def users_test(api: Api, ask: Callable, users: list) -> str | None:
         return "The API returns no users: check that api_key may see those of your tenant."
     if not found:
         fields = name_fields(users[0]) if isinstance(users[0], dict) else "none"
-        return f"The users have no {__KEY}; adapt __KEY in connector.py. Their fields: {fields}."
+        return f"The users have no {__KEY}; adapt find_spellings(). Their fields: {fields}."
     if find_times(found) or all(user.get("updated_at", "missing") is None for user in found):
         return None  # never updated, as yet
     return "No user has a readable updated_at: without it every sync reads everybody."
@@ -1143,7 +1150,7 @@ def answer_mock(updated_since_param: str, request, **_) -> requests.Response:
     size = min(int(query[__PER_PAGE_PARAM]), __MOCK_PAGE)
     first = (int(query[__PAGE_PARAM]) - __FIRST_PAGE) * size
     body: list | dict = found[first : first + size]
-    for name in reversed(__LIST.split(".")):
+    for name in reversed(__LIST.split(".") if __LIST else []):
         body = {name: body}
     response = requests.Response()
     response.status_code, response.request = 200, request

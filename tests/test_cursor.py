@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import connector
-from fake_awardco import NOON, Fault, text, user, users
+from fake_awardco import NOON, Fault, listing, text, user, users
 from harness import Memory, utc
 
 HOUR = timedelta(hours=1)
@@ -172,14 +172,14 @@ def test_without_a_readable_date_this_machines_clock_decides(project, api, monke
     monkeypatch.setattr(connector, "now", lambda: NOON)
     api.users, api.clock = [user(1, NOON - HOUR), user(2, NOON - 59 * MINUTE)], None
     if header:
-        body = {"users": api.users}
+        body = listing(api.users)
         api.faults = [Fault(page=1, status=200, headers={"Date": header}, body=body)]
     assert project.sync(api).cursor == text(NOON - HOUR)
 
 
 def test_a_server_that_says_it_is_the_year_1_is_no_reason_to_fail(project, api):
     date = {"Date": "Mon, 01 Jan 0001 00:00:00 GMT"}
-    api.clock, api.faults = None, [Fault(1, status=200, headers=date, body={"users": users(2)})]
+    api.clock, api.faults = None, [Fault(1, status=200, headers=date, body=listing(users(2)))]
     outcome = project.sync(api)
     assert not outcome.failed and outcome.cursor is None and len(outcome.rows) == 2
 

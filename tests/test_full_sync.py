@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 import connector
-from fake_awardco import NOON, Fault, text, user, users
+from fake_awardco import NOON, Fault, listing, text, user, users
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -78,7 +78,7 @@ def test_first_syncs_and_re_syncs_set_the_date_without_the_setting_too(weekly):
 def test_a_full_read_that_found_nobody_has_read_nobody(weekly, api):
     """Page 1 was empty for a moment. Else all would look gone for a week."""
     before = weekly(NOON).state
-    api.faults = [Fault(page=1, status=200, body={"users": []})]
+    api.faults = [Fault(page=1, status=200, body=listing([]))]
     assert weekly(NOON + 7 * DAY).state == before
     assert weekly(NOON + 8 * DAY).full
 

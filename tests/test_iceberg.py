@@ -193,12 +193,10 @@ def shown_destination() -> dict:
 def damaged(rows: list, source: list) -> list:
     """The keys of users whose row is missing, there twice, or not as the source has it."""
     found, wanted = _by_key(rows, "employee_id"), _by_key(source, "employeeId")
-    return [
-        key
-        for key in found.keys() | wanted.keys()
-        if [_landed(row) for row in found.get(key, [])]
-        != [_expected(row) for row in wanted.get(key, [])]
-    ]
+    landed = {key: [_landed(row) for row in found[key]] for key in found}
+    expected = {key: [_expected(row) for row in wanted[key]] for key in wanted}
+    keys = landed.keys() | expected.keys()
+    return [key for key in keys if landed.get(key) != expected.get(key)]
 
 
 def _by_key(rows: list, key: str) -> dict:

@@ -6,7 +6,18 @@ from datetime import timedelta
 import pytest
 
 import connector
-from fake_awardco import FAILURES, NOON, PAST_END, Fault, text, user, users
+from fake_awardco import (
+    FAILURES,
+    NOON,
+    PAGE_PARAM,
+    PAST_END,
+    UPDATED_SINCE,
+    Fault,
+    listing,
+    text,
+    user,
+    users,
+)
 
 
 @pytest.fixture
@@ -137,7 +148,7 @@ def test_a_short_page_with_more_after_it_is_not_the_end(project, api):
     assert "E00350" in project.sync(api).rows
 
 
-EMPTY = {"status": 200, "body": {"users": []}}
+EMPTY = {"status": 200, "body": listing([])}
 
 
 @pytest.mark.parametrize("past_end", ["[]", "404", "null"])
@@ -310,7 +321,7 @@ def test_a_refusal_after_the_last_users_is_not_told(project, api):
 REFUSALS = {
     "404": {"status": 404},
     "204": {"status": 204},
-    "null": {"status": 200, "body": {"users": None}},
+    "null": {"status": 200, "body": listing(None)},
 }
 each_refusal = pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
 
@@ -423,7 +434,7 @@ def test_a_filter_that_the_api_refuses_means_everybody_is_read_and_told(project,
     change(api, 40)
     outcome = project.sync(api)
     assert changed(outcome) == 40 and outcome.cursor > first.cursor, outcome.log
-    told = outcome.log_lines("The API refuses the filter `updated_since`, so everybody was read:")
+    told = outcome.log_lines(f"refuses the filter `{UPDATED_SINCE}`, so everybody was read:")
     reason = ("90 days", "YYYY-MM-DD", "unknown filter", "cannot parse")
     assert len(told) == 2 and any(text in told[0] for text in reason)
 
@@ -557,7 +568,8 @@ def test_an_api_that_ignores_page_and_has_more_users_is_an_error(project, api, c
     """Every page is page 1, and full: it would be success with the first page of users."""
     api.users, api.page_cap, api.past_end = users(count), cap, "page 1"
     outcome = project.sync(api)
-    assert outcome.failed and "ignores `page`: adapt __PAGE_PARAM" in outcome.log
+    assert outcome.failed
+    assert f"ignores `{PAGE_PARAM}`: adapt __PAGE_PARAM" in outcome.log
     assert outcome.state == {}
 
 

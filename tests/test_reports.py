@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from fake_awardco import NOON, user, users
+from fake_awardco import NOON, UPDATED_SINCE, user, users
 
 TWO_DAYS = timedelta(days=2)
 LONG_AGO = NOON - timedelta(days=9)
@@ -151,7 +151,7 @@ def test_a_filter_that_is_ignored_is_told(warn, api):
     api.filter_param = None
     found = [user(1, LONG_AGO - TWO_DAYS - timedelta(seconds=1)), *users(30, LONG_AGO)[1:]]
     (warning,) = warn(found, {"last_sync_time": found[-1]["updated_at"]})
-    assert "filter `updated_since`" in warning and "updated_since_param" in warning
+    assert f"filter `{UPDATED_SINCE}`" in warning and "updated_since_param" in warning
 
 
 def test_users_two_days_older_than_the_filter_are_no_reason_to_warn(warn, api):
@@ -164,5 +164,5 @@ def test_users_two_days_older_than_the_filter_are_no_reason_to_warn(warn, api):
 def test_a_filter_that_is_refused_is_told_with_what_the_api_said(warn, api):
     api.filter_takes = lambda since: False
     (warning,) = warn(users(30), {"last_sync_time": users(30)[0]["updated_at"]})
-    assert "filter `updated_since`" in warning
+    assert f"filter `{UPDATED_SINCE}`" in warning
     assert "updated_since must not be older than 90 days" in warning

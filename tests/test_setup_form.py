@@ -16,7 +16,19 @@ from fivetran_connector_sdk import form_field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fake_awardco import KEY, NOON, FakeAwardco, Fault, instant, text, user, users
+from fake_awardco import (
+    KEY,
+    NOON,
+    PAGE_PARAM,
+    UPDATED_SINCE,
+    FakeAwardco,
+    Fault,
+    instant,
+    listing,
+    text,
+    user,
+    users,
+)
 from fivetran_api import STUB_PIPREQS, VENV_BIN, Run, contents, copy_project, run_fivetran
 from harness import Project, connector
 from quiet_home import make_quiet_home
@@ -133,7 +145,7 @@ def test_a_tenant_without_users_is_told(api):
 
 
 def test_users_that_carry_their_key_under_another_name_are_told(api):
-    api.faults = [Fault(status=200, body={"users": [{"id": 1}, {"id": 2}]})]
+    api.faults = [Fault(status=200, body=listing([{"id": 1}, {"id": 2}]))]
     assert "no employeeId" in check("users_test", api)
 
 
@@ -145,7 +157,7 @@ def test_users_without_a_readable_updated_at_are_told(api, value):
 
 def test_one_good_user_among_odd_ones_is_enough(api):
     odd = [None, 7, "text", [], {}, {"employeeId": None}, user(1, "never")]
-    api.faults = [Fault(status=200, body={"users": [*odd, *users(1)]})]
+    api.faults = [Fault(status=200, body=listing([*odd, *users(1)]))]
     assert check("users_test", api) is None
 
 
@@ -153,7 +165,7 @@ def test_a_filter_that_the_api_ignores_is_told_with_the_setting_to_change(api):
     api.users = users(3)
     api.filter_param = None
     message = check("filter_test", api)
-    assert "`updated_since`" in message and "set updated_since_param" in message
+    assert f"`{UPDATED_SINCE}`" in message and "set updated_since_param" in message
 
 
 def test_a_user_dated_2099_does_not_hide_that_the_filter_works(api):
@@ -173,7 +185,7 @@ def test_a_filter_under_another_name_works_once_the_configuration_names_it(api):
 REFUSALS = {
     "HTTP 400": {"status": 400, "body": {"message": "Not in the future"}},
     "HTTP 204": {"status": 204},
-    "users: null": {"status": 200, "body": {"users": None}},
+    "users: null": {"status": 200, "body": listing(None)},
 }
 
 
@@ -309,12 +321,12 @@ reused_fixtures = settings(
 @reused_fixtures
 @given(found=st.lists(ANY_USER, max_size=4) | ANY_JSON)
 def test_no_answer_makes_a_test_raise(api, name, found):
-    api.faults = [Fault(status=200, body={"users": found}, times=9)]
+    api.faults = [Fault(status=200, body=listing(found), times=9)]
     check(name, api)
 
 
 MARK = "5ecret"  # in every key below, and in no message of the connector's own
-LOOKS_SET = ["", " ", "<YOUR_VALUE>", "true", "TRUE", "no", "page", "updated_since"]
+LOOKS_SET = ["", " ", "<YOUR_VALUE>", "true", "TRUE", "no", PAGE_PARAM, UPDATED_SINCE]
 ODD_ADDRESSES = ["http://", "http://[", "https://a:b", "http://127.0.0.1:0", "http://127.0.0.1:x"]
 OUTSIDE = ["http://awardco.example", "https://key@awardco.example", "ftp://127.0.0.1"]
 
@@ -331,8 +343,10 @@ def test_no_configuration_makes_a_test_raise_or_tell_the_key(api, monkeypatch, c
             {},
             optional={
                 "api_key": st.builds("{0}{1}{0}".format, st.just(MARK), value),
-                "base_url": st.sampled_from(addresses)
-                | st.builds("{}{}".format, st.sampled_from([api.url, "", "http://"]), value),
+                "base_url": st.one_of(
+                    st.sampled_from(addresses),
+                    st.builds("{}{}".format, st.sampled_from([api.url, "", "http://"]), value),
+                ),
                 "updated_since_param": value,
                 "full_sync_days": value,
                 "use_mock": value,

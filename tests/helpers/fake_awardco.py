@@ -1,7 +1,8 @@
 """A fake Awardco API on 127.0.0.1 that can misbehave in every way that the connector must bear.
 
 Its rows live in `users`, a list of dicts in storage order. Behaviours are attributes, to be set
-before or while a sync runs; what happens between two pages is a hook or a scripted `Fault`.
+before or while a sync runs; what happens between two pages is a hook or a scripted `Fault`. What
+the connector assumes of the API, in constants, is what it does by default.
 """
 
 import gzip
@@ -17,10 +18,27 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import connector
 from postgres_sort import sort_page
 
 KEY = "a-key-0f-the-tenant-51"
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+PATH, LIST = getattr(connector, "__PATH"), getattr(connector, "__LIST")
+KEY_HEADER = getattr(connector, "__KEY_HEADER")
+PAGE_PARAM = getattr(connector, "__PAGE_PARAM")
+PER_PAGE_PARAM = getattr(connector, "__PER_PAGE_PARAM")
+FIRST_PAGE = getattr(connector, "__FIRST_PAGE")
+UPDATED_SINCE = getattr(connector, "__UPDATED_SINCE_PARAM")
+OTHER_PARAMS = getattr(connector, "__OTHER_PARAMS")
+(TABLE,) = connector.schema({})
+SAMPLES = {  # a value for a declared column, by its type, of the user with this number
+    "STRING": lambda column, number: f"{column} {number}",
+    "DOUBLE": lambda column, number: number + 0.5,
+    "UTC_DATETIME": lambda column, number: text(NOON - timedelta(days=2000)),
+    "BOOLEAN": lambda column, number: True,
+    "INT": lambda column, number: number,
+    "NAIVE_DATE": lambda column, number: "2020-02-29",
+}
 
 
 def text(instant: datetime) -> str:
@@ -40,7 +58,9 @@ def user(number: int, updated_at=None, **fields) -> dict:
     """A user such as the API sends; `updated_at` is an instant, a text or None."""
     if isinstance(updated_at, datetime):
         updated_at = text(updated_at)
+    kinds = {name: str(kind) for name, kind in TABLE["columns"].items()}
     return {
+        **{name: SAMPLES[kind](name, number) for name, kind in kinds.items() if kind in SAMPLES},
         "employeeId": f"E{number:05d}",
         "firstName": f"First{number}",
         "lastName": f"Last{number}",
@@ -56,6 +76,23 @@ def user(number: int, updated_at=None, **fields) -> dict:
 def users(count: int, newest: datetime = NOON - timedelta(days=2)) -> list:
     """`count` users, each changed a minute after the one before, the last at `newest`."""
     return [user(n, newest - timedelta(minutes=count - n)) for n in range(1, count + 1)]
+
+
+def key_header(key: str = KEY) -> dict:
+    """The headers in which a request carries the key."""
+    return {name: value.format(key=key) for name, value in KEY_HEADER.items()}
+
+
+def listing(found, at: str = LIST, **fields):
+    """An answer that holds these users, or whatever is given in their place, and other fields."""
+    for name in reversed(at.split(".") if at else []):
+        found = {name: found}
+    return {**found, **fields} if at else found
+
+
+def listing_text(users_text: str) -> str:
+    """The JSON of an answer whose list of users is written like this."""
+    return json.dumps(listing(None)).replace("null", users_text)
 
 
 class Fault:
@@ -84,33 +121,33 @@ class Fault:
         return self.times > 0 and self.page in (None, page)
 
 
-# What comes past the last page: status and body. "last page", "page 1" and "around" (page 1 again,
-# past the last one) are pages of users, except where there is nobody at all.
+# What comes past the last page: status, and body by the place of the list. "last page", "page 1"
+# and "around" (page 1 again, past the last one) are pages of users, unless there is nobody at all.
 MESSAGE = {"message": "Invalid page."}
 PAST_END = {
-    "[]": (200, {"success": True, "users": []}),
-    "null": (200, {"success": True, "users": None}),
-    "no users": (200, {"success": True}),
-    "204": (204, None),
-    **{str(status): (status, MESSAGE) for status in (400, 404, 410, 416, 422)},
-    **dict.fromkeys(("last page", "page 1", "around"), (200, {"success": True, "users": []})),
+    "[]": (200, lambda at: listing([], at, success=True)),
+    "null": (200, lambda at: listing(None, at, success=True)),
+    "no users": (200, lambda at: {"success": True}),
+    "204": (204, lambda at: None),
+    **{str(status): (status, lambda at: MESSAGE) for status in (400, 404, 410, 416, 422)},
 }
+PAST_END.update(dict.fromkeys(("last page", "page 1", "around"), PAST_END["[]"]))
 
 # How an API may say in a 200 that it failed.
 FAILURES = {
-    "error": {"users": [], "error": "directory service unavailable"},
-    "errors": {"users": [], "errors": [{"detail": "directory service unavailable"}]},
+    "error": listing([], error="directory service unavailable"),
+    "errors": listing([], errors=[{"detail": "directory service unavailable"}]),
     "success: false": {"success": False},
-    "success: 0": {"success": 0, "users": []},
-    "success as text": {"success": "false", "users": []},
-    "isSuccess: false": {"isSuccess": False, "users": []},
-    "status": {"status": "error", "users": []},
-    "statusCode": {"statusCode": 503, "users": []},
-    "code": {"code": 500, "users": []},
-    "errcode": {"errcode": 90002, "users": []},
-    "timedOut": {"timedOut": True, "users": []},
+    "success: 0": listing([], success=0),
+    "success as text": listing([], success="false"),
+    "isSuccess: false": listing([], isSuccess=False),
+    "status": listing([], status="error"),
+    "statusCode": listing([], statusCode=503),
+    "code": listing([], code=500),
+    "errcode": listing([], errcode=90002),
+    "timedOut": listing([], timedOut=True),
     "a message alone": {"message": "Internal server error"},
-    "a list of some and an error": {"success": True, "users": [], "error": {"code": 17}},
+    "a list of some and an error": listing([], success=True, error={"code": 17}),
 }
 
 # How an API may write a body: a function of the text, and the Content-Type.
@@ -132,11 +169,16 @@ class FakeAwardco:
         unstable_ties: users with one timestamp sort upwards on odd pages, downwards on even ones.
         sorted_by: a function of a user; each page is sorted by it as PostgreSQL does it, which
             settles ties in its own way, from rows in `order`. See postgres_sort.py.
+    Names:
+        path, page_param, per_page_param, list_name (such as "data.items"), key_header (a function
+            of the key), other_params (without them, a request is refused). names: under which
+            others the fields of a user are written.
     Pages:
         page_cap: rows of a page at most, whatever `per_page` asks for.
         offset_from_asked: where the cap applies, pages are counted by what was asked for.
         accepts: the `per_page` that is not refused (with `size_refusal`, a status), a function.
-        first_page: 1, or 0 as with Spring.
+        first_page: its number; 0 with Spring. The tests count pages from 1 all the same.
+            counts_users: a page is asked for by the number of its first user.
         past_end: what comes past the last page, see PAST_END. signed: users hold links that are
             signed anew for each answer.
         total: where the number of users stands, such as "total" or "meta.totalCount".
@@ -150,7 +192,7 @@ class FakeAwardco:
         dates_only: times are written, and compared, as dates. mixed: notations differ by row.
     Serving:
         status: of an answer that holds users. encoding: see ENCODINGS.
-        float_keys: `1001.0`.
+        float_keys: `1001.0`. sends: other headers of such an answer.
         cookie: sets one with page 1, and answers 404 to whoever sends it back.
         fails_from: the page from which on every answer tells a `failure`, see FAILURES.
         rate_limit: how many requests are answered before one gets 403 and a Retry-After.
@@ -170,7 +212,15 @@ class FakeAwardco:
         self.offset_from_asked = False
         self.accepts = lambda per_page: True
         self.size_refusal = 400
-        self.first_page = 1
+        self.path = PATH
+        self.page_param = PAGE_PARAM
+        self.per_page_param = PER_PAGE_PARAM
+        self.list_name = LIST
+        self.names = {}
+        self.key_header = key_header
+        self.other_params = OTHER_PARAMS
+        self.first_page = FIRST_PAGE
+        self.counts_users = False
         self.past_end = "[]"
         self.signed = False
         self.total = None
@@ -181,11 +231,12 @@ class FakeAwardco:
         self.status = 200
         self.encoding = "UTF-8"
         self.float_keys = False
+        self.sends = {}
         self.cookie = False
         self.fails_from = None
         self.failure = "error"
         self.rate_limit = None
-        self.filter_param = "updated_since"
+        self.filter_param = UPDATED_SINCE
         self.strict = False
         self.keeps_nulls = False
         self.zone = None
@@ -243,7 +294,7 @@ class FakeAwardco:
             rows = [row for row in rows if self.passes(row, since)]
         size = min(per_page, self.page_cap)
         step = per_page if self.offset_from_asked else size
-        number -= self.first_page
+        number = max(number - 1, 0)
         if self.depth is not None and (number + 1) * step > self.depth:
             return None
         last = max(0, -(-len(rows) // step) - 1)
@@ -301,7 +352,7 @@ class FakeAwardco:
             row["updated_at"] = self.notation(moment, row["employeeId"])
         if self.float_keys:
             row["employeeId"] = float(row["employeeId"].lstrip("E"))
-        return row
+        return {self.names.get(name, name): value for name, value in row.items()}
 
     def notation(self, moment: datetime, employee_id: str) -> str:
         local = moment.astimezone(self.zone or UTC)
@@ -365,7 +416,9 @@ class _Handler(BaseHTTPRequestHandler):
         api = self.server.api
         address = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
-        page, per_page = int(query.get("page", 1)), int(query.get("per_page", 0))
+        per_page = int(query.get(api.per_page_param, 10))
+        number = int(query.get(api.page_param, api.first_page)) - api.first_page
+        page = (number // per_page if api.counts_users else number) + 1
         with api.lock:
             api.clock = api.clock and api.clock + api.tick
             api.requests.append((page, query.get(api.filter_param)))
@@ -381,20 +434,20 @@ class _Handler(BaseHTTPRequestHandler):
                 fault.times -= 1
             else:
                 api.dates.append(api.clock)
-            answer = self.answer_cached(api, address.path, query, page)
+            answer = self.answer_cached(api, address.path, query, page, per_page)
         time.sleep(api.latency or api.latency_of(per_page))
         if fault and fault.gate:
             fault.gate.wait(0.5)
             with api.lock:
                 fault.hook(api)
-                answer = self.answer(api, address.path, query, page)
+                answer = self.answer(api, address.path, query, page, per_page)
         if fault:
             return self.fail(fault, answer)
         self.reply(*answer)
 
-    def answer(self, api, path: str, query: dict, page: int) -> tuple:
-        per_page, since = int(query["per_page"]), query.get(api.filter_param) or None
-        refusal = self.refusal(api, path, per_page, since)
+    def answer(self, api, path: str, query: dict, page: int, per_page: int) -> tuple:
+        since = query.get(api.filter_param) or None
+        refusal = self.refusal(api, path, query, per_page, since)
         if refusal is not None:
             status, headers, body = refusal
             return status, headers, json.dumps(body).encode()
@@ -404,17 +457,19 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             return self.nobody(api, page)
         rows = [api.written(row, len(api.requests)) for row in found]
-        body = api.with_total({"success": True, "users": rows}, since)
+        answer = api.with_total(listing(rows, api.list_name, success=True), since)
         encode, content_type = ENCODINGS[api.encoding]
         cookie = {"Set-Cookie": "session=abc"} if api.cookie else {}
-        text = json.dumps(body, ensure_ascii=api.encoding == "UTF-8")
-        return api.status, {"Content-Type": content_type, **cookie}, encode(text)
+        text = json.dumps(answer, ensure_ascii=api.encoding == "UTF-8")
+        return api.status, {"Content-Type": content_type, **cookie, **api.sends}, encode(text)
 
-    def refusal(self, api, path: str, per_page: int, since: str | None) -> tuple | None:
+    def refusal(self, api, path: str, query: dict, per_page: int, since) -> tuple | None:
         """Status, headers and body for a request that the API refuses."""
-        if self.headers.get("apiKey") != api.key:
+        if not api.key_header(api.key).items() <= dict(self.headers).items():
             return 401, {}, {"success": False, "message": "Unauthorized"}
-        if path != "/api/users" or (api.cookie and self.headers.get("Cookie")):
+        if any(query.get(name) != str(value) for name, value in api.other_params.items()):
+            return 400, {}, {"message": f"Missing parameter: {', '.join(api.other_params)}"}
+        if path != api.path or (api.cookie and self.headers.get("Cookie")):
             return 404, {}, {"message": "Not found"}
         if api.rate_limit and len(api.requests) % api.rate_limit == 0:
             return 403, {"Retry-After": "2"}, {"message": "Quota exceeded"}
@@ -425,22 +480,22 @@ class _Handler(BaseHTTPRequestHandler):
             return status, {}, body
         return None
 
-    def answer_cached(self, api, path: str, query: dict, page: int) -> tuple:
+    def answer_cached(self, api, *request) -> tuple:
         until, answer = api.cached.get(self.path, (None, None))
         if answer is None or api.clock >= until:
-            answer = self.answer(api, path, query, page)
+            answer = self.answer(api, *request)
             if api.cache:
                 api.cached[self.path] = api.clock + timedelta(seconds=api.cache), answer
         return answer
 
     def nobody(self, api, page: int) -> tuple:
         """What comes past the end, and on page 1 of an API that writes nobody as null or 204."""
-        if page == api.first_page and PAST_END[api.past_end][0] >= 400:
-            return self.nobody_as("[]")  # as Django REST does
-        return self.nobody_as(api.past_end)
+        if page == 1 and PAST_END[api.past_end][0] >= 400:
+            return self.nobody_as(api, "[]")  # as Django REST does
+        return self.nobody_as(api, api.past_end)
 
-    def nobody_as(self, past_end: str) -> tuple:
-        status, body = PAST_END[past_end]
+    def nobody_as(self, api, past_end: str) -> tuple:
+        status, body = PAST_END[past_end][0], PAST_END[past_end][1](api.list_name)
         return status, {}, b"" if body is None else json.dumps(body).encode()
 
     def reply(self, status: int, headers: dict, body: bytes):

@@ -2,10 +2,12 @@
 
 import atexit
 import json
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import util
 from pathlib import Path
 from unittest import mock
 
@@ -83,6 +85,20 @@ class Project:
         return {row[key]: row for row in kept}, {
             name: kind for name, kind in columns.items() if name not in own
         }
+
+
+def use_copy(folder: Path, monkeypatch, clock, change=lambda source: source):
+    """Let a copy of the connector in this folder, changed, take the place of the connector."""
+    here = Path(connector.__file__)
+    source = change(here.read_text(encoding="utf-8"))
+    (folder / here.name).write_text(source, encoding="utf-8")
+    spec = util.spec_from_file_location("connector_of_the_project", folder / here.name)
+    copied = util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, copied)
+    spec.loader.exec_module(copied)
+    monkeypatch.setattr(copied, "time", clock)
+    monkeypatch.setattr(sys.modules[__name__], "connector", copied)
+    return copied
 
 
 TRUNCATE = object()

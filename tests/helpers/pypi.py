@@ -40,13 +40,10 @@ def install(requirements: Path, folder: Path, home: str) -> Path:
 
 
 def _has_packages() -> bool:
-    return (
-        sys.platform == "linux"
-        and platform.machine() in MACHINES
-        and platform.libc_ver()[0] == "glibc"
-        and platform.python_implementation() == "CPython"
-        and (3, 10) <= sys.version_info < (3, 15)
-    )
+    is_linux = sys.platform == "linux" and platform.libc_ver()[0] == "glibc"
+    is_python = platform.python_implementation() == "CPython"
+    is_version = (3, 10) <= sys.version_info < (3, 15)
+    return is_linux and platform.machine() in MACHINES and is_python and is_version
 
 
 def _on_ci() -> bool:

@@ -37,6 +37,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from importlib import import_module
 from itertools import count, pairwise
 from pathlib import Path
 from statistics import median
@@ -46,7 +47,7 @@ from urllib.request import urlopen
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
-from quiet_home import make_quiet_home
+make_quiet_home = import_module("quiet_home").make_quiet_home
 
 TOOLS = Path(__file__).resolve().parent
 PROJECT = TOOLS.parents[1]

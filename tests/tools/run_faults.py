@@ -24,14 +24,15 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from textwrap import indent
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
-from faults import FAULTS, Fault
-from fivetran_api import PROJECT, not_of_the_project
+FAULTS = import_module("faults").FAULTS
+fivetran_api = import_module("fivetran_api")
 
 CORES = os.cpu_count() or 1
 LIMIT_SECONDS = 120  # for one fault
@@ -64,7 +65,7 @@ def run_pytest(project: Path, *arguments, limit: float | None = None) -> tuple[i
     return process.returncode, output
 
 
-def try_fault(clean: Path, fault: Fault) -> tuple[str, float, str]:
+def try_fault(clean: Path, fault) -> tuple[str, float, str]:
     """Put a fault into a copy and run its test there.
 
     Returns:
@@ -137,7 +138,13 @@ def main() -> int:
     if not faults:
         options.error("no fault has such a name")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        clean = Path(shutil.copytree(PROJECT, Path(folder) / "clean", ignore=not_of_the_project))
+        clean = Path(
+            shutil.copytree(
+                fivetran_api.PROJECT,
+                Path(folder) / "clean",
+                ignore=fivetran_api.not_of_the_project,
+            )
+        )
         tests = dict.fromkeys(fault.test for fault in faults)
         status, output = run_pytest(clean, "-n", str(CORES), *tests)
         if status != 0:
