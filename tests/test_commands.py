@@ -379,11 +379,12 @@ def test_make_run_takes_an_environment_at_any_place(folder, tmp_path, place):
 
 def test_make_test_checks_the_whole_tree_and_ends_with_the_tests(folder):
     """What it runs are stand-ins that print their arguments."""
-    for name in ("ruff", "complexipy", "mypy", "python"):
+    for name in ("black", "flake8", "ruff", "complexipy", "mypy", "python"):
         write_script(folder / ".venv" / "bin" / name, f"echo {name} $@")
     write_script(folder / "tests" / "tools" / "set_up.sh", "")
     assert run(folder, "make", "test").output.splitlines() == [
-        "ruff format --quiet --check .",
+        "black --quiet --check .",
+        "flake8",
         "ruff check --quiet .",
         "complexipy --plain",
         "mypy",

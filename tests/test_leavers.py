@@ -158,7 +158,7 @@ def leave_and_move(api):
 
 def leave_and_refuse(api):
     """The API reaches 20 users deep."""
-    api.page_cap, api.max_offset, api.past_end = 10, 20, "400"
+    api.page_cap, api.depth, api.past_end = 10, 20, "400"
 
 
 def leave_and_hide(api):
