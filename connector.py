@@ -1093,37 +1093,28 @@ def filter_test(api: Api, ask: Callable, users: list) -> str | None:
         return f"The filter `{name}` leaves out later changes, as in another zone: ask Awardco."
     sample = times[-1][1] if times else "2000-01-01T00:00:00Z"
     to_come = f"{(api.answered_at + __CLEARLY_OLDER).date()}{sample[10:]}"
-    if any(at < parse_timestamp(to_come) for at, *_ in find_times(ask(to_come).users)):
-        return f"The API does not know the filter `{name}`: {__FILTER_ADVICE}."
-    return None
+    is_ignored = any(at < parse_timestamp(to_come) for at, *_ in find_times(ask(to_come).users))
+    return f"The API does not know the filter `{name}`: {__FILTER_ADVICE}." if is_ignored else None
 
 
 def find_times(users: list) -> list:
     """The readable `updated_at` of users, in order: as UTC, as the API wrote it, of whom."""
-    found = [user for user in users if isinstance(user, dict)]
-    times = [(parse_timestamp(user.get("updated_at")), user) for user in found]
-    written = [(at, user["updated_at"].strip(), identify(user)) for at, user in times if at]
+    times = [(parse_timestamp(one.get("updated_at")), one) for one in users if type(one) is dict]
+    written = [(at, one["updated_at"].strip(), identify(one)) for at, one in times if at]
     return sorted(written, key=lambda time_of_user: time_of_user[0])
 
 
 def configuration_form() -> ConfigurationForm:
     """The setup form of the dashboard and of `fivetran configuration`, with its tests."""
     form, text, param = ConfigurationForm(), form_field.TextField, __UPDATED_SINCE_PARAM
-    said = (
-        "One with read access to users. In Awardco: Admin, Platform, Integrations, API Settings."
-    )
+    said = "With read access to users. In Awardco: Admin, Platform, Integrations, API Settings."
     form.add_field(text("api_key", "API key", text.password, description=said, required=True))
     said, host = f"The address of the Awardco API, without {__PATH}.", "https://api.awardco.com"
     form.add_field(text("base_url", "Base URL", description=said, required=True, placeholder=host))
-    said, label = (
-        f"For changes since a time: {param} if left blank.",
-        "Name of the timestamp filter",
-    )
+    label, said = "Name of the timestamp filter", f"For changes since a time; blank: {param}."
     form.add_field(text("updated_since_param", label, description=said, placeholder=param))
-    said = (
-        "Read everybody after so many days, and mark who left. 7 is recommended; blank is never."
-    )
     label = "Days between full syncs"
+    said = "Read everybody after so many days, and mark who left. Recommended: 7; blank: never."
     form.add_field(text("full_sync_days", label, description=said, placeholder="7"))
     form.add_test(label="The API accepts the key", func=connection_test)
     form.add_test(label="The API returns users as expected", func=users_test)
