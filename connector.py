@@ -34,7 +34,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
 from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import parse_qs, quote, urlsplit
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import requests
 from fivetran_connector_sdk import ConfigurationForm, Connector, Test, form_field
@@ -131,7 +132,6 @@ __REMEDIES = {  # and what to do where it does not
     "use_mock": "set it to true or false",
 }
 __MOCK_BASE_URL = "https://mock.awardco.invalid"
-__MOCK_PAGE = 100  # users a page at most
 
 
 class ConfigurationError(ValueError):
@@ -1125,13 +1125,11 @@ def configuration_form() -> ConfigurationForm:
 # --- Mock mode ----------------------------------------------------------------------------------
 def answer_mock(updated_since_param: str, request, **_) -> requests.Response:
     """What mock mode answers in place of the API, from mock_data/users.json."""
-    folder = os.path.dirname(os.path.abspath(__file__))
-    with open(os.path.join(folder, "mock_data", "users.json"), encoding="utf-8") as file:
-        users = json.load(file)["users"]
-    query = {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
+    rows = json.loads((Path(__file__).parent / "mock_data/users.json").read_text("utf-8"))["users"]
+    query = dict(parse_qsl(urlsplit(request.url).query))
     since = parse_timestamp(query.get(updated_since_param)) or __NEVER
-    found = [user for user in users if (parse_timestamp(user["updated_at"]) or __NEVER) >= since]
-    size = min(int(query[__PER_PAGE_PARAM]), __MOCK_PAGE)
+    found = [user for user in rows if (parse_timestamp(user["updated_at"]) or __NEVER) >= since]
+    size = min(int(query[__PER_PAGE_PARAM]), __SMALL_PAGE)
     first = (int(query[__PAGE_PARAM]) - __FIRST_PAGE) * size
     body: list | dict = found[first : first + size]
     for name in reversed(__LIST.split(".")):
@@ -1147,5 +1145,4 @@ connector = Connector(update=update, schema=schema, configuration_form=configura
 
 if __name__ == "__main__":
     os.environ.setdefault("FIVETRAN_DEPLOYMENT_MODEL", "local_debug")
-    with open("configuration.json", encoding="utf-8") as configuration_file:
-        connector.debug(configuration=json.load(configuration_file))
+    connector.debug(configuration=json.loads(Path("configuration.json").read_text("utf-8")))
