@@ -21,7 +21,6 @@ import os
 import random
 import re
 import ssl
-import threading
 import time
 import traceback
 import zlib
@@ -35,6 +34,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
+from threading import Thread
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import requests
@@ -439,8 +439,9 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
     """
     first = answer = request_first_page(sync, current)
     for page in itertools.count(2):
-        ask = partial(make_request_with_retry, sync.api, page, current.per_page)
-        ahead = run_in_background(ask, sync.updated_since)
+        ahead: Future = Future()
+        asked = (ahead, sync.api, page, current.per_page, sync.updated_since)
+        Thread(target=request_ahead, args=asked, name="awardco-request", daemon=True).start()
         if answer.users:
             yield answer
         before, answer = answer, ahead.result()
@@ -522,18 +523,12 @@ def check_end(sync: Sync, current: Pass, page: int, answer: Answer, before: Answ
         current.doubt, current.is_one_page = "the users end at a full page", is_one_page
 
 
-def run_in_background(function: Callable, *arguments) -> Future:
-    """Run a function on a thread of its own, which the process does not wait for at its end."""
-    future: Future = Future()
-
-    def run():
-        try:
-            future.set_result(function(*arguments))
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="awardco-request", daemon=True).start()
-    return future
+def request_ahead(ahead: Future, *arguments):
+    """Ask for a page on a thread of its own, which the process does not wait for at its end."""
+    try:
+        ahead.set_result(make_request_with_retry(*arguments))
+    except BaseException as error:
+        ahead.set_exception(error)
 
 
 # --- Requests -----------------------------------------------------------------------------------
