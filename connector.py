@@ -211,6 +211,7 @@ class Pass:
 
     first_size: int  # users asked for with page 1
     per_page: int  # and with the pages after it
+    first: Answer | None = None  # page 1
     brought: int = 0  # users of each page, summed: who is on two pages counts twice
     met: Counter = field(default_factory=Counter)  # how often each user came, see identify()
     rows: set = field(default_factory=set)  # what came, see fingerprint()
@@ -219,7 +220,6 @@ class Pass:
     doubt: str = ""  # what speaks against the pass: why somebody may be missing
     cut_off: str = ""  # the refusal that ended it after a full page
     is_one_page: bool = False  # page 2 was page 1 again, and full
-    is_nobody: bool = False  # page 1 held no list of users
     is_whole: bool = False
     problems: Counter = field(default_factory=Counter)  # what could not be used, by reason
     filled: set = field(default_factory=set)  # declared columns in which somebody has a value
@@ -335,7 +335,7 @@ def read_pass(sync: Sync, per_page: int) -> Pass:
                 raise
             elif is_filter_answered(sync):
                 is_filter_taken = True  # an outage has passed
-            elif current.is_nobody:
+            elif current.first and current.first.is_nobody:
                 return current  # nobody has changed
             else:
                 sync.updated_since, sync.filter_refusal = None, str(error)
@@ -437,19 +437,19 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
     Raises:
         PageError: a page could not be read, but smaller ones may be. SyncError: they would not.
     """
-    first = answer = request_first_page(sync, current)
+    answer = request_first_page(sync, current)
     for page in itertools.count(2):
         ahead: Future = Future()
         asked = (ahead, sync.api, page, current.per_page, sync.updated_since)
         Thread(target=request_ahead, args=asked, name="awardco-request", daemon=True).start()
         if answer.users:
             yield answer
-        before, answer = answer, ahead.result()
-        if not answer.users or answer.people in (before.people, first.people):
-            answer = find_rest(sync, current, page, answer, before, first)
+        last, answer = answer, ahead.result()
+        if not answer.users or answer.people in (last.people, current.first.people):
+            answer = find_rest(sync, current, page, answer, last)
         if answer is None:
             return
-        if answer.users and len(before.users) < current.per_page:
+        if answer.users and len(last.users) < current.per_page:
             current.doubt = f"page {page - 1} was short, but page {page} brought users"
         if current.brought > __MAX_TIMES_EACH * len(current.met):
             current.doubt = f"page {page} still brought users, but each had come several times"
@@ -457,30 +457,25 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
 
 
 def request_first_page(sync: Sync, current: Pass) -> Answer:
-    """Ask for page 1. The pages after it have the size that it brought, since an API that caps its
-    pages may still count them by what was asked for; but not if it brought fewer than any cap, or
-    seems to lack a few users, whom the API hides. Raises PageError."""
+    """Ask for page 1. The others have the size that it brought: an API may count capped pages by
+    what was asked for. But not below any cap, or where users seem hidden. Raises PageError."""
     asked = current.first_size
     attempts = __ATTEMPTS if asked == __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
     answer = make_request_with_retry(sync.api, 1, asked, sync.updated_since, attempts)
+    current.first, brought = answer, len(answer.users)
     if answer.refusal:
-        current.is_nobody = answer.is_nobody
         raise PageError(answer.refusal)
-    brought = len(answer.users)
     is_thinned = asked // 2 < brought < asked and brought % __SMALLEST_CAP != 0
     if brought >= __SMALLEST_CAP and not is_thinned:
         current.per_page = brought
     return answer
 
 
-def find_rest(
-    sync: Sync, current: Pass, page: int, answer: Answer, before: Answer, first: Answer
-) -> Answer | None:
-    """What to read on with after a page without users, or with those of the page before or page 1.
-    None if the users end here: the next page brings no others, and nor does the page itself, asked
-    for again. After a refusal page 1 must be answered too: a route may be gone for seconds, and
-    back for the last look. Raises PageError."""
-    is_small = len(first.users) < __MIN_USERS_TO_JUDGE and len(first.users) != __SMALLEST_CAP
+def find_rest(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer) -> Answer | None:
+    """What to read on with after a page without users, or with those of the last one or of page 1.
+    None if the users end: the next page brings no others, nor does the page itself, asked again,
+    and after a refusal page 1 is answered: a route may be gone for seconds. Raises PageError."""
+    is_small = len(last.users) < __MIN_USERS_TO_JUDGE and len(last.users) != __SMALLEST_CAP
     if page == 2 and is_small and not answer.users and not answer.refusal:
         return None  # as most syncs end, after two requests
     ask = partial(make_request_with_retry, sync.api, updated_since=sync.updated_since)
@@ -493,11 +488,11 @@ def find_rest(
     if answer.refusal and ask(1, current.first_size).refusal:
         raise PageError(answer.refusal)
     again = ask(page, current.per_page)
-    known = {before.people, first.people} if answer.users else set()  # else any users are others
-    if again.people and again.people not in known:
+    known = {frozenset(), last.people, current.first.people} if answer.users else {frozenset()}
+    if again.people not in known:  # after a page without users, any are others
         return again
-    if not following.people or following.people in known:
-        check_end(sync, current, page, answer, before)
+    if following.people in known:
+        check_end(sync, current, page, answer, last)
         return None
     if answer.refusal:
         raise PageError(answer.refusal)
@@ -506,10 +501,10 @@ def find_rest(
     return answer
 
 
-def check_end(sync: Sync, current: Pass, page: int, answer: Answer, before: Answer):
+def check_end(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer):
     """Note what speaks against an end after a page as full as asked for, or as a usual cap: every
     page is page 1, a refusal, a larger total. Raises PageError if small pages may be answered."""
-    asked, brought = current.first_size if page == 2 else current.per_page, len(before.users)
+    asked, brought = current.first_size if page == 2 else current.per_page, len(last.users)
     step = 1 if sync.updated_since is None else __SMALL_PAGE  # 250 changes can come by chance
     is_cap = brought >= __MIN_USERS_TO_JUDGE and __LARGE_PAGE % brought == brought % step == 0
     if answer.refusal and brought >= asked:
