@@ -216,7 +216,7 @@ class Pass:
     met: Counter = field(default_factory=Counter)  # how often each user came, see identify()
     rows: set = field(default_factory=set)  # what came, see fingerprint()
     has_repeats: bool = False  # a row came again on another page, just as it was
-    total: int | None = None  # how many users there are, as the API says
+    total: int = 0  # how many users there are, where the API says so
     doubt: str = ""  # what speaks against the pass: why somebody may be missing
     cut_off: str = ""  # the refusal that ended it after a full page
     is_one_page: bool = False  # page 2 was page 1 again, and full
@@ -292,7 +292,7 @@ def find_gaps(sync: Sync, current: Pass) -> Iterator[str]:
         yield f"The users end at a full page, so there may be more: {current.cut_off}"
     if sync.updated_since is not None:
         return
-    if brought < (current.total or 0):
+    if brought < current.total:
         yield f"The API reports {current.total} users, but its pages brought {brought}"
     if not users:
         yield "The API returned no users: check that the key may see those of your tenant"
@@ -371,7 +371,7 @@ def deliver_page(sync: Sync, current: Pass, answer: Answer):
     current.met.update(answer.keys)
     current.has_repeats |= not answer.rows.isdisjoint(current.rows)
     current.rows |= answer.rows
-    if answer.total is not None and answer.total < (current.total or 0):
+    if 0 < answer.total < current.total:
         current.doubt = "the API's total fell: users were deleted, so others have moved"
     current.total = answer.total or current.total
     sync.pages += 1
@@ -513,7 +513,7 @@ def check_end(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer
         current.cut_off = answer.refusal
     is_one_page = page == 2 and bool(answer.users)
     is_refused = answer.refusal and (page == 2 or step > 1)
-    has_more = current.met.total() < (current.total or 0)
+    has_more = current.met.total() < current.total
     if (brought >= asked or is_cap) and (is_one_page or is_refused or has_more):
         current.doubt, current.is_one_page = "the users end at a full page", is_one_page
 
@@ -545,7 +545,7 @@ class Answer:
     """A page of users, with the declared fields under their declared names."""
 
     users: list
-    total: int | None = None  # how many users there are on all pages, where the API says so
+    total: int = 0  # how many users there are on all pages, where the API says so
     refusal: str = ""  # why there are none, where the API refused the page
     is_nobody: bool = False  # it did so by sending nothing, or no list
 
@@ -787,14 +787,12 @@ def list_texts(value) -> list:
     return [inner[name] for name in ("code", "message") if name in inner] or [*inner.values()]
 
 
-def find_total(fields: dict, on_page: int) -> int | None:
-    """The largest number named as a count of users, such as `totalCount`, here or one level below.
-    One that is no larger than the page counts its users, and says nothing."""
+def find_total(fields: dict, on_page: int) -> int:
+    """The largest number named as a total, such as `totalCount`; 0 if none exceeds the page."""
     levels = [level for level in (fields, *fields.values()) if isinstance(level, dict)]
     is_total = re.compile("count|total((?!page).)*", re.IGNORECASE).fullmatch
     named = [number for level in levels for name, number in level.items() if is_total(name)]
-    total = max((number for number in named if type(number) is int), default=0)
-    return total if total > on_page else None
+    return max((number for number in named if type(number) is int and number > on_page), default=0)
 
 
 def parse_json(response: requests.Response):
