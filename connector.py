@@ -98,6 +98,7 @@ __SIZE_ADVICE = "check updated_since_param, and lower __SMALL_PAGE in connector.
 __FILTER_ADVICE = "set updated_since_param to the name that your API uses"
 __ADVICE = {
     **dict.fromkeys((400, 413, 422), __SIZE_ADVICE),
+    200: "check base_url, and __LIST in connector.py",
     401: "check api_key: the API does not accept it",
     403: "check that api_key has the permission to read users",
     404: f"check base_url: no {__PATH} there; or your tenant's API lacks this method: ask Awardco",
@@ -632,7 +633,8 @@ def send_request(api: Api, params: dict, page: int) -> Answer:
     if api.answered_at is None:
         # Either clock may be wrong. The earlier one costs at worst some users who are read again.
         api.answered_at = min(now(), read_date(response, "Date") or now())
-    return check_status(response, page) or read_answer(response, page)
+    is_good = response.status_code < 300
+    return read_answer(response, page) if is_good else check_status(response, page)
 
 
 def now() -> datetime:
@@ -653,24 +655,18 @@ def describe_connection_failure(error: BaseException) -> AttemptFailed | SyncErr
     return AttemptFailed(f"the connection failed ({reason})", None)
 
 
-def check_status(response: requests.Response, page: int) -> Answer | None:
-    """What an answer tells by its status; None if it can hold users. Raises as send_request()."""
-    status = response.status_code
-    if status == 204:
-        return Answer([], refusal=f"HTTP 204; {advise(204, page)}", is_nobody=True)
-    if status < 300:
-        return None
+def check_status(response: requests.Response, page: int) -> Answer:
+    """What a status of 300 and more tells. Raises as send_request(), unless the users may end."""
+    status, said = response.status_code, quote_error(response)
     if status < 400:
         host = urlsplit(response.headers.get("Location", "")).hostname or "no host"
         advice = "set base_url to the final address" if page == 1 else advise(status, page)
         raise SyncError(f"HTTP {status}, a redirect to {host}; {advice}")
-    said = quote_error(response)
-    if status == 429 or "Retry-After" in response.headers:  # 403 is a rate limit at many APIs
-        wait = read_retry_after(response)
+    is_limit = status == 429 or "Retry-After" in response.headers  # many APIs limit rates with 403
+    if is_limit or status in __RETRIED_STATUSES:
+        wait = read_retry_after(response) if is_limit else None
         asked = f"; the API asks to wait {wait:.0f} s" if wait else ""
         raise AttemptFailed(f"HTTP {status}{said}{asked}", wait)
-    if status in __RETRIED_STATUSES:
-        raise AttemptFailed(f"HTTP {status}{said}", None)
     message = f"HTTP {status}; {advise(status, page)}{said}"
     if status not in __REFUSING_STATUSES:
         raise SyncError(message)
@@ -681,10 +677,8 @@ def advise(status: int, page: int) -> str:
     """What to check after a status that fails at once."""
     if page == 1 or status in (401, 403, 407):  # keys are replaced while syncs run
         return __ADVICE.get(status, "check base_url")
-    answered = (
-        "the pages before were answered, so the settings are right: run the sync again, and if"
-    )
-    return f"{answered} it fails at the same page, report it to Awardco"
+    answered = "the pages before were answered, so the settings are right"
+    return f"{answered}: run the sync again, and if it fails at the same page, ask Awardco"
 
 
 def read_retry_after(response: requests.Response) -> float:
@@ -730,18 +724,16 @@ def find_message(said) -> str:
 
 def read_answer(response: requests.Response, page: int) -> Answer:
     """The users in a body. Raises AttemptFailed, or PageError for a shape that tells nothing."""
-    body = parse_json(response)
-    fields = body if isinstance(body, dict) else {}
-    users, status = find_list(body), f"HTTP {response.status_code}"
-    if tells_error(fields, users) or (response.status_code == 202 and users is None):
-        said = quote_error(response)
-        raise AttemptFailed(f"{status}, but it reports an error, see tells_error(){said}", None)
+    status = response.status_code
+    body = None if status == 204 else parse_json(response)
+    users, fields = find_list(body), body if isinstance(body, dict) else {}
+    if tells_error(fields, users) or (status == 202 and users is None):
+        why = f"it reports an error, see tells_error(){quote_error(response)}"
+        raise AttemptFailed(f"HTTP {status}, but {why}", None)
     if isinstance(users, list):
         return Answer(users, find_total(fields, len(users)))
-    advice = advise(200, page)
-    if page == 1:
-        advice += f", and __LIST in connector.py: the fields are {name_fields(fields)}"
-    message = f"{status}, but the body holds no list `{__LIST}`; {advice}{quote_error(response)}"
+    message = f"HTTP {status}, but the body holds no list `{__LIST}`; {advise(200, page)}"
+    message += f": the fields are {name_fields(fields)}{quote_error(response)}"
     if users is None and isinstance(body, (dict, type(None))):
         return Answer([], refusal=message, is_nobody=True)
     raise PageError(message)
