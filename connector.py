@@ -358,10 +358,8 @@ def deliver_page(sync: Sync, current: Pass, answer: Answer):
     """Upsert the users of a page that are new or newer, and count the page. Raises SyncError."""
     users, has_key = answer.users, any(isinstance(key, str) for key in answer.keys)
     if sync.pages == 0 and not has_key and len(users) >= __MIN_USERS_TO_JUDGE:
-        shape = (
-            f"the API has changed its shape. Its users have {name_fields(users[0])}: adapt __KEY"
-        )
-        raise SyncError(f"No user has a usable {__KEY}: {shape}.")
+        found = f"the API has changed its shape. Its users have {name_fields(users[0])}"
+        raise SyncError(f"No user has a usable {__KEY}: {found}: adapt find_spellings().")
     taken = (take_user(sync, current, *user) for user in zip(users, answer.keys, strict=True))
     rows = [row for row in taken if row]
     for row in rows:
@@ -1050,8 +1048,7 @@ def users_test(api: Api, ask: Callable, users: list) -> str | None:
     if not users:
         return "The API returns no users: check that api_key may see those of your tenant."
     if not found:
-        fields = name_fields(users[0]) if isinstance(users[0], dict) else "none"
-        return f"The users have no {__KEY}; adapt __KEY in connector.py. Their fields: {fields}."
+        return f"The users have no {__KEY} but {name_fields(users[0])}: adapt find_spellings()."
     if find_times(found) or all(user.get("updated_at", "missing") is None for user in found):
         return None  # never updated, as yet
     return "No user has a readable updated_at: without it every sync reads everybody."
