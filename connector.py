@@ -266,21 +266,26 @@ def sync_users(sync: Sync):
 
 
 def finish_sync(sync: Sync, current: Pass):
-    """Store the cursor, mark who left, and report. Until this checkpoint, a sync that fails is
-    begun again from page 1."""
-    names, is_full = ("last_sync_time", "last_full_sync", "users"), sync.updated_since is None
+    """Store the cursor, mark who left, and tell what a person should know; no value of a user."""
+    names, users = ("last_sync_time", "last_full_sync", "users"), len(sync.known)
     state = {name: sync.state[name] for name in names if name in sync.state}
-    gaps = list(find_gaps(sync, current))
+    is_full, gaps = sync.updated_since is None, list(find_gaps(sync, current))
     if current.is_whole and sync.cursor is not None:
         state["last_sync_time"] = sync.cursor
     if current.is_whole and is_full and sync.known:
         state["last_full_sync"] = sync.started_at.isoformat(timespec="seconds")
     if is_full and not gaps:
-        state["users"] = len(sync.known)
+        state["users"] = users
     if sync.is_due and not gaps:
         mark_leavers(sync)
     op.checkpoint(state=state)
-    report(sync, current, state, gaps)
+    counts = f"{users} user{'s' * (users != 1)} from {sync.pages} page{'s' * (sync.pages != 1)}"
+    log.info(f"Synced {counts}; last_sync_time: {state.get('last_sync_time')}")
+    if sync.is_due and gaps:
+        gaps.append(f"Nobody was marked as deleted: {gaps[0]}")
+    for warning in (*gaps, *find_warnings(sync, current)):
+        log.warning(f"{warning}.")
+        op.warning(f"{warning}.")
 
 
 def find_gaps(sync: Sync, current: Pass) -> Iterator[str]:
@@ -946,18 +951,6 @@ def read_iso(text: str) -> datetime:
 
 
 # --- Reports ------------------------------------------------------------------------------------
-def report(sync: Sync, current: Pass, state: dict, gaps: list):
-    """Write the last line of the log, and what a person should know, without a value of a user."""
-    users, pages = len(sync.known), sync.pages
-    counts = f"{users} user{'s' * (users != 1)} from {pages} page{'s' * (pages != 1)}"
-    log.info(f"Synced {counts}; last_sync_time: {state.get('last_sync_time')}")
-    if sync.is_due and gaps:
-        gaps.append(f"Nobody was marked as deleted: {gaps[0]}")
-    for warning in (*gaps, *find_warnings(sync, current)):
-        log.warning(f"{warning}.")
-        op.warning(f"{warning}.")
-
-
 def find_warnings(sync: Sync, current: Pass) -> Iterator[str]:
     """What is read again needlessly, and what the table does not hold as the API sent it."""
     name, since = sync.api.updated_since_param, parse_timestamp(sync.updated_since)
