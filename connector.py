@@ -202,7 +202,6 @@ class Sync:
     without_key: set = field(default_factory=set)  # rows that have no employeeId, see identify()
     delivered: list = field(default_factory=list)  # the rows of each page, for mark_leavers()
     pages: int = 0  # with users
-    oldest: datetime | None = None  # the oldest updated_at so far
     filter_refusal: str = ""  # why the window is read without the filter
 
 
@@ -292,8 +291,8 @@ def find_gaps(sync: Sync, current: Pass) -> Iterator[str]:
     """Why users may be missing. A sync of everybody is complete if nothing is found."""
     users, before, brought = len(sync.known), sync.state.get("users", 0), current.met.total()
     if not current.is_whole:
-        doubt = f" ({current.doubt})" if current.doubt else ""
-        yield f"Users may be missing: no pass was whole{doubt}. last_sync_time stays where it was"
+        why = current.doubt or "more or fewer rows than users"
+        yield f"Users may be missing: no pass was whole ({why}). last_sync_time stays where it was"
     if current.cut_off:
         yield f"The users end at a full page, so there may be more: {current.cut_off}"
     if sync.updated_since is not None:
@@ -395,7 +394,6 @@ def take_user(sync: Sync, current: Pass, user: dict, key: str | int) -> dict | N
         current.filled.update(name for name in __COLUMNS if row.get(name) not in (None, ""))
     updated_at = row.get("updated_at")
     if updated_at is not None:
-        sync.oldest = min(sync.oldest or updated_at, updated_at)
         move_cursor(sync, updated_at, user["updated_at"].strip())
     known, changed_at = sync.known.get(key), updated_at or __NEVER
     if known is not None and changed_at <= known:
@@ -954,14 +952,14 @@ def read_iso(text: str) -> datetime:
 def find_warnings(sync: Sync, current: Pass) -> Iterator[str]:
     """What is read again needlessly, and what the table does not hold as the API sent it."""
     name, since = sync.api.updated_since_param, parse_timestamp(sync.updated_since)
-    if since and sync.oldest and since - sync.oldest > __CLEARLY_OLDER:
+    oldest = min((at for at in sync.known.values() if at > __NEVER), default=since)
+    if since and since - oldest > __CLEARLY_OLDER:
         yield f"The API does not know the filter `{name}`: {__FILTER_ADVICE}"
     if sync.filter_refusal:
         yield f"The API refuses the filter `{name}`, so everybody was read: {sync.filter_refusal}"
     yield from (f"{number} {reason}" for reason, number in sorted(current.problems.items()))
     shared = [times for key, times in current.met.items() if times > 1 and isinstance(key, str)]
-    is_everybody = len(current.met) == len(sync.known) + len(sync.without_key)
-    if shared and current.is_whole and is_everybody:
+    if shared and current.is_whole and len(current.met) == len(sync.known) + len(sync.without_key):
         yield f"{sum(shared)} users share an {__KEY} with another; {len(shared)} rows are stored"
     empty = ", ".join(name for name in __COLUMNS if name not in current.filled)
     if empty and len(sync.known) >= __MIN_USERS_TO_JUDGE:
