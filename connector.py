@@ -843,10 +843,8 @@ def find_spellings(names: tuple) -> dict:
 def identify(user) -> str | int:
     """The `employeeId` as text, `1001.0` as `1001`; without one, a hash of the row."""
     value = user.get(__KEY) if isinstance(user, dict) else None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = str(value)
+    if type(value) in (int, float):  # no boolean
+        value = str(value if value % 1 else int(value))
     if isinstance(value, str) and value.strip():
         return value.strip()
     is_named = isinstance(user, dict) and any(map(user.get, __COLUMNS))
@@ -875,8 +873,7 @@ def read_row(user: dict, key: str, current: Pass) -> dict:
         if name in __COLUMNS:
             row[name] = key if name == __KEY else read_declared(name, value)
             if row[name] is None and value not in (None, ""):
-                problem = f"unreadable values of {name}, stored as null; see {__OTHER_FIELDS}"
-                current.problems[problem] += 1
+                current.problems[f"unreadable values of {name} (null; see {__OTHER_FIELDS})"] += 1
                 others[name] = value
         elif not is_column_name(name) or is_foreign_number(value):
             others[name] = value
@@ -941,10 +938,8 @@ def read_iso(text: str) -> datetime:
     """What a timestamp says, aware only if it names a zone. Raises ValueError."""
     text = text.strip().upper().replace("UTC", "Z").replace(" Z", "Z")
     text = text.replace(" +", "+").replace(" -", "-")
-    if not re.fullmatch(
-        r"\d{4}-\d\d-\d\d([T ].+)?", text, re.ASCII
-    ):  # digits, which Python would read in its own way
-        raise ValueError
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d([T ].+)?", text, re.ASCII):
+        raise ValueError  # Python would read some other notations, in ways of its own
     return datetime.fromisoformat(text)
 
 
@@ -983,7 +978,10 @@ def validate_configuration(configuration: dict) -> dict:
     Raises:
         ConfigurationError: it names the setting and the remedy, and shows no value.
     """
-    settings = {name: read_setting(configuration, name) for name in __SETTINGS}
+    settings = {}
+    for name in __SETTINGS:
+        value = re.sub(r"^[\s\"'“”‘’]+|[\s\"'“”‘’]+$", "", str(configuration.get(name) or ""))
+        settings[name] = "" if re.fullmatch("<.*>", value, re.DOTALL) else value
     if use_mock := settings["use_mock"].lower() == "true":
         settings.update(api_key="mock", base_url=__MOCK_BASE_URL)
     for name, value in settings.items():
@@ -996,12 +994,6 @@ def validate_configuration(configuration: dict) -> dict:
     url = re.sub(f"(?<!/){parent}(/{leaf})?$", "", settings["base_url"].rstrip("/")).rstrip("/")
     param = settings["updated_since_param"] or __UPDATED_SINCE_PARAM
     return {**settings, "base_url": url, "updated_since_param": param}
-
-
-def read_setting(configuration: dict, name: str) -> str:
-    """A setting without what is pasted around it; `""` where it is not set."""
-    value = re.sub(r"^[\s\"'“”‘’]+|[\s\"'“”‘’]+$", "", str(configuration.get(name) or ""))
-    return "" if value.startswith("<") and value.endswith(">") else value
 
 
 # --- The setup form -----------------------------------------------------------------------------
