@@ -152,21 +152,19 @@ class AttemptFailed(Exception):
 
 
 def schema(configuration: dict) -> list:
-    """Declare the table `USER` and the columns that inference would mistake: the first name `T`
-    for a boolean, a balance for a number of 32 bits. Other fields get columns as they come."""
+    """Declare the table and the columns that inference would mistake, such as a first name `T`."""
     return [{"table": __TABLE, "primary_key": [__KEY], "columns": __COLUMNS}]
 
 
 def update(configuration: dict, state: dict):
-    """Sync the users that changed since the last sync; on the first sync, all users. Raises
-    ConfigurationError or SyncError, without frames: a crash report would print their variables."""
+    """Sync who changed since the last sync, or all. Raises ConfigurationError or SyncError."""
     try:
         api = open_api(validate_configuration(configuration))
         with api.session:
             sync_users(start_sync(api, state))
     except (ConfigurationError, SyncError) as error:
         op.error(message=str(error))  # for the dashboard, without a stack; it may return
-        raise type(error)(str(error)) from None
+        raise type(error)(str(error)) from None  # no frames: crash reports print variables
     except Exception as error:
         raise SyncError(describe_unforeseen(error)) from None
 
@@ -181,10 +179,9 @@ def update(configuration: dict, state: dict):
 #     page 3   F A      A is met a second time.
 #
 # The pages brought 6 rows, as many as the source has users, but only 5 different users. So it is
-# for every order of rows, for changes, moves and hires: as long as pages are answered in order, a
-# pass that missed somebody has met somebody else twice. So a pass is whole if it brought as many
-# rows as the sync knows users, and nothing else speaks against it, such as an empty page with
-# users after it. If not, the window is read again.
+# for every order of rows, for changes, moves and hires: if pages are answered in order, a pass
+# that missed somebody met somebody else twice. So it is whole if it brought as many rows as the
+# sync knows users, and nothing else is doubtful. If not, the window is read again.
 
 
 @dataclass
@@ -226,9 +223,8 @@ class Pass:
 
 
 def start_sync(api: Api, state: dict) -> Sync:
-    """What a sync knows at its start. Raises SyncError. The state is empty before the first sync.
-    Then `last_sync_time` is the cursor; `last_full_sync`, when the last whole sync of everybody
-    began; `users`, how many the last complete one found. Other names are passed over."""
+    """Begin a sync. A state holds `last_sync_time`; `last_full_sync`, when the last whole sync of
+    everybody began; and `users`, how many the last complete one found. Raises SyncError."""
     times = {name: state[name] for name in ("last_sync_time", "last_full_sync") if name in state}
     unreadable = [name for name, text in times.items() if parse_timestamp(text) is None]
     if unreadable or type(state.get("users", 0)) is not int:
@@ -306,8 +302,7 @@ def find_gaps(sync: Sync, current: Pass) -> Iterator[str]:
 
 
 def mark_leavers(sync: Sync):
-    """Mark all rows as deleted, then deliver those of this sync again: who left stays marked. With
-    SDK 3.0.0 this is one transaction, up to the next checkpoint."""
+    """Mark all rows as deleted, and deliver this sync's again: one transaction with SDK 3.0.0."""
     op.truncate(table=__TABLE)
     for page in sync.delivered:
         for row in json.loads(zlib.decompress(page)):
@@ -403,8 +398,7 @@ def take_user(sync: Sync, current: Pass, user: dict, key: str | int) -> dict | N
 
 
 def move_cursor(sync: Sync, updated_at: datetime, text: str):
-    """Move the cursor to the newest time that is older than the sync's first answer by the margin:
-    the next sync then finds what was committed late."""
+    """Move the cursor to a newer time, if it lies the margin before the sync's first answer."""
     if sync.cursor_at is None or updated_at > sync.cursor_at:
         margin = __CURSOR_MARGIN if read_iso(text).tzinfo else __CURSOR_MARGIN_WITHOUT_ZONE
         if sync.api.answered_at - updated_at >= margin:
@@ -430,9 +424,8 @@ def is_whole(sync: Sync, current: Pass, previous: Pass | None) -> bool:
 
 # --- Pages --------------------------------------------------------------------------------------
 def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
-    """Yield the pages of a pass that hold users, from page 1 to their end. One request at a time:
-    if answers overtook each other, a hire could move a user from a page not yet read to one that
-    was. While the destination takes page p, page p + 1 is on its way.
+    """Yield the pages of a pass that hold users. While one is delivered, the next is on its way,
+    but no other: a hire could move a user from a page not yet answered to one that was.
 
     Args:
         current: the pass; what speaks against it is noted there.
@@ -585,8 +578,7 @@ def make_request_with_retry(
     Args:
         page, per_page: which page, from 1, and how many users; the API may give another number.
         updated_since: the filter, in the API's own notation; None asks for everybody.
-        attempts: how often to ask, with waits that double from about one second to a minute. Rate
-            limits get all attempts of `api`, since smaller pages would make them worse.
+        attempts: how often to ask; rate limits, which smaller pages make worse, get all of `api`.
     Returns:
         The page. A refusal, which may only mean that the page lies past the end, is noted in it.
     Raises:
@@ -616,8 +608,7 @@ def make_request_with_retry(
 
 
 def send_request(api: Api, params: dict, page: int) -> Answer:
-    """One attempt. Raises AttemptFailed where another may help, else SyncError; neither quotes a
-    header, since one holds the key."""
+    """One attempt. Raises AttemptFailed if another may help, else SyncError; quotes no header."""
     try:
         # requests would take the key along to whatever host a redirect names.
         response = api.session.get(
@@ -700,8 +691,7 @@ def read_date(response: requests.Response, header: str) -> datetime | None:
 
 
 def quote_error(response: requests.Response) -> str:
-    """What the API said about an error: on one line, cut short, without the key should it echo it.
-    Nothing else of a body is quoted: it may hold users."""
+    """What the API said of an error, on one line, without the key; the rest may hold users."""
     text = ""
     with suppress(AttemptFailed):
         said = parse_json(response)
@@ -750,16 +740,14 @@ def find_list(body):
 
 
 def name_fields(fields) -> str:
-    """The names of fields, for a person who adapts the connector, but none that may be a value of
-    a user, such as an e-mail address."""
+    """The names of fields, for who adapts the connector; none that may be a value of a user."""
     names = fields if isinstance(fields, dict) else {}
     found = [f"`{name}`" for name in names if re.fullmatch("[A-Za-z_]+", name)]
     return ", ".join(found[:__MAX_NAMED_FIELDS]) or "not named"
 
 
 def tells_error(fields: dict, users) -> bool:
-    """Whether an answer says that it failed, whatever users it brings along. If that is how an API
-    ends its list of users, this is the place to say so."""
+    """Whether an answer says that it failed. Change this if your API ends its list of users so."""
     failures, folded = dict(__FAILURES), {fold_name(name): fields[name] for name in fields}
     if users is None and not folded.get("success"):
         failures["message detail"] = __ERROR
@@ -772,8 +760,7 @@ def tells_error(fields: dict, users) -> bool:
 
 
 def list_texts(value) -> list:
-    """The value of a field as text. An object can hold a request id, so of one only the code and
-    the message count, where it has them."""
+    """A field's texts: of an object, which can hold a request id, its code and message, if any."""
     if not isinstance(value, dict):
         return [str(value)]
     inner = {fold_name(name): str(said) for name, said in value.items()}
@@ -789,8 +776,7 @@ def find_total(fields: dict, on_page: int) -> int:
 
 
 def parse_json(response: requests.Response):
-    """Parse a body in UTF-8, or in the charset that its header names. What is neither, such as a
-    single byte or half an emoji, becomes U+FFFD. Raises AttemptFailed."""
+    """Parse a body in UTF-8 or its header's charset; else U+FFFD. Raises AttemptFailed."""
     try:
         text = response.content.decode("utf-8-sig")
     except ValueError:
@@ -807,8 +793,7 @@ def parse_json(response: requests.Response):
     raise AttemptFailed(f"HTTP {response.status_code}, but the body is not JSON, {why}", None)
 
 
-# With control characters in texts. What Python or the SDK cannot hold exactly stays text: integers
-# beyond 64 bits, and what no double can hold. NaN is null.
+# What Python or the SDK cannot hold stays text: integers beyond 64 bits, `1e999`. NaN is null.
 load_json = partial(
     json.loads,
     strict=False,
@@ -833,8 +818,7 @@ def rename_fields(user):
 
 @lru_cache(maxsize=1_000)
 def find_spellings(names: tuple) -> dict:
-    """Which names are other spellings of declared ones that are not there themselves, such as
-    `{"updatedAt": "updated_at"}`; of two, the first."""
+    """Other spellings of declared names that are not there, as `{"updatedAt": "updated_at"}`."""
     columns = {fold_name(column): column for column in __COLUMNS if column not in names}
     found = {columns.get(fold_name(name)): name for name in reversed(names)}
     return {name: column for column, name in found.items() if column}
@@ -889,8 +873,7 @@ def is_foreign_number(value) -> bool:
 
 
 def read_declared(column: str, value):
-    """The value for a declared column; None where it cannot be read. A number is finite, and may
-    come as text such as `12.50`."""
+    """The value for a declared column; None where it cannot be read. `12.50` is a number too."""
     if __COLUMNS[column] == "UTC_DATETIME":
         return parse_timestamp(value)
     if __COLUMNS[column] == "DOUBLE":
@@ -906,8 +889,7 @@ def read_declared(column: str, value):
 
 @lru_cache(maxsize=10_000)
 def is_column_name(name: str) -> bool:
-    """Whether a field can have a column: not if its name has no ASCII letter or digit, is one of
-    Fivetran's own, or is another spelling of a declared one."""
+    """Whether a field can have a column: not if its name is no ASCII, Fivetran's, or declared."""
     taken = map(fold_name, (*__COLUMNS, __OTHER_FIELDS))
     return bool(__COLUMN_NAME.fullmatch(name)) and fold_name(name) not in taken
 
@@ -915,12 +897,10 @@ def is_column_name(name: str) -> bool:
 def encode_undeclared(value):
     """The value for a column of inferred type, written so that the inference keeps it exact."""
     if isinstance(value, float):
-        # As a float it would be stored with 32 bits; as text with a point it becomes a DOUBLE.
-        digits = repr(value)
+        digits = repr(value)  # a float gets 32 bits; a text with a point becomes a DOUBLE
         return digits if "." in digits else digits.replace("e", ".0e")
     if isinstance(value, str):
-        # SDK 3.0.0 infers a timestamp but rejects it without seconds, which Java omits when 0.
-        return __ZONED_MINUTE.sub(r"\1:00\2", value)
+        return __ZONED_MINUTE.sub(r"\1:00\2", value)  # SDK 3.0.0 fails at times without seconds
     return value
 
 
