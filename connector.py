@@ -21,7 +21,6 @@ import os
 import random
 import re
 import ssl
-import threading
 import time
 import traceback
 import zlib
@@ -34,7 +33,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
 from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import parse_qs, quote, urlsplit
+from pathlib import Path
+from threading import Thread
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import requests
 from fivetran_connector_sdk import ConfigurationForm, Connector, Test, form_field
@@ -86,17 +87,16 @@ __NEVER = datetime.min.replace(tzinfo=UTC)
 __TIMEOUT_SECONDS = (10, 60)  # to connect, for each read
 __ATTEMPTS = 8  # with the waits between them, about two minutes
 __LARGE_PAGE_ATTEMPTS = 2  # for page 1; then small pages, rather than two minutes in each sync
-__SETUP_ATTEMPTS = 2  # in a setup test a person is waiting
 __MAX_BACKOFF_SECONDS = 60
 __MAX_RETRY_AFTER_SECONDS = 3_600  # where the API asks to wait longer, the sync fails now
-__SETUP_MAX_RETRY_AFTER_SECONDS = 10
+__SETUP_LIMITS = (2, 10)  # attempts, seconds as above: in a setup test a person is waiting
 __RETRIED_STATUSES = {408, 425, *range(500, 600)}  # and rate limits
 __REFUSING_STATUSES = {400, 404, 410, 413, 416, 422}  # what APIs answer past their last page
 __CONNECTION_ADVICE = "check base_url, the proxy settings of this machine and REQUESTS_CA_BUNDLE"
-__SIZE_ADVICE = "check updated_since_param, and lower __SMALL_PAGE in connector.py"
 __FILTER_ADVICE = "set updated_since_param to the name that your API uses"
 __ADVICE = {
-    **dict.fromkeys((400, 413, 422), __SIZE_ADVICE),
+    **dict.fromkeys((400, 413, 422), "check updated_since_param, and lower __SMALL_PAGE"),
+    200: "check base_url, and __LIST in connector.py",
     401: "check api_key: the API does not accept it",
     403: "check that api_key has the permission to read users",
     404: f"check base_url: no {__PATH} there; or your tenant's API lacks this method: ask Awardco",
@@ -131,7 +131,6 @@ __REMEDIES = {  # and what to do where it does not
     "use_mock": "set it to true or false",
 }
 __MOCK_BASE_URL = "https://mock.awardco.invalid"
-__MOCK_PAGE = 100  # users a page at most
 
 
 class ConfigurationError(ValueError):
@@ -151,21 +150,19 @@ class AttemptFailed(Exception):
 
 
 def schema(configuration: dict) -> list:
-    """Declare the table `USER` and the columns that inference would mistake: the first name `T`
-    for a boolean, a balance for a number of 32 bits. Other fields get columns as they come."""
+    """Declare the table and the columns that inference would mistake, such as a first name `T`."""
     return [{"table": __TABLE, "primary_key": [__KEY], "columns": __COLUMNS}]
 
 
 def update(configuration: dict, state: dict):
-    """Sync the users that changed since the last sync; on the first sync, all users. Raises
-    ConfigurationError or SyncError, without frames: a crash report would print their variables."""
+    """Sync who changed since the last sync, or all. Raises ConfigurationError or SyncError."""
     try:
         api = open_api(validate_configuration(configuration))
         with api.session:
             sync_users(start_sync(api, state))
     except (ConfigurationError, SyncError) as error:
         op.error(message=str(error))  # for the dashboard, without a stack; it may return
-        raise type(error)(str(error)) from None
+        raise type(error)(str(error)) from None  # no frames: crash reports print variables
     except Exception as error:
         raise SyncError(describe_unforeseen(error)) from None
 
@@ -180,10 +177,9 @@ def update(configuration: dict, state: dict):
 #     page 3   F A      A is met a second time.
 #
 # The pages brought 6 rows, as many as the source has users, but only 5 different users. So it is
-# for every order of rows, for changes, moves and hires: as long as pages are answered in order, a
-# pass that missed somebody has met somebody else twice. So a pass is whole if it brought as many
-# rows as the sync knows users, and nothing else speaks against it, such as an empty page with
-# users after it. If not, the window is read again.
+# for every order of rows, for changes, moves and hires: if pages are answered in order, a pass
+# that missed somebody met somebody else twice. So it is whole if it brought as many rows as the
+# sync knows users, and nothing else is doubtful. If not, the window is read again.
 
 
 @dataclass
@@ -193,7 +189,7 @@ class Sync:
     api: Api
     state: dict  # as the sync before left it
     updated_since: str | None  # the filter, frozen; only read_pass() drops it, if it is refused
-    is_due: bool  # everybody is read because of full_sync_days, and who left is marked
+    is_marking: bool  # everybody is read because of full_sync_days, and who left is marked
     started_at: datetime  # by this machine's clock; for last_full_sync only
     cursor: str | None  # where last_sync_time may stand so far, as the API wrote it
     cursor_at: datetime | None  # the cursor, parsed
@@ -201,7 +197,6 @@ class Sync:
     without_key: set = field(default_factory=set)  # rows that have no employeeId, see identify()
     delivered: list = field(default_factory=list)  # the rows of each page, for mark_leavers()
     pages: int = 0  # with users
-    oldest: datetime | None = None  # the oldest updated_at so far
     filter_refusal: str = ""  # why the window is read without the filter
 
 
@@ -211,38 +206,37 @@ class Pass:
 
     first_size: int  # users asked for with page 1
     per_page: int  # and with the pages after it
+    first: Answer | None = None  # page 1
     brought: int = 0  # users of each page, summed: who is on two pages counts twice
     met: Counter = field(default_factory=Counter)  # how often each user came, see identify()
     rows: set = field(default_factory=set)  # what came, see fingerprint()
     has_repeats: bool = False  # a row came again on another page, just as it was
-    total: int | None = None  # how many users there are, as the API says
+    total: int = 0  # how many users there are, where the API says so
     doubt: str = ""  # what speaks against the pass: why somebody may be missing
     cut_off: str = ""  # the refusal that ended it after a full page
     is_one_page: bool = False  # page 2 was page 1 again, and full
-    is_nobody: bool = False  # page 1 held no list of users
     is_whole: bool = False
     problems: Counter = field(default_factory=Counter)  # what could not be used, by reason
     filled: set = field(default_factory=set)  # declared columns in which somebody has a value
 
 
 def start_sync(api: Api, state: dict) -> Sync:
-    """What a sync knows at its start. Raises SyncError. The state is empty before the first sync.
-    Then `last_sync_time` is the cursor; `last_full_sync`, when the last whole sync of everybody
-    began; `users`, how many the last complete one found. Other names are passed over."""
+    """Begin a sync. A state holds `last_sync_time`; `last_full_sync`, when the last whole sync of
+    everybody began; and `users`, how many the last complete one found. Raises SyncError."""
     times = {name: state[name] for name in ("last_sync_time", "last_full_sync") if name in state}
     unreadable = [name for name, text in times.items() if parse_timestamp(text) is None]
     if unreadable or type(state.get("users", 0)) is not int:
         name = (*unreadable, "users")[0]
         raise SyncError(f"The state cannot be used: {name} is unreadable. Start a re-sync.")
     cursor, last = times.get("last_sync_time"), parse_timestamp(times.get("last_full_sync"))
-    began = now()
+    began, period = now(), timedelta(days=api.full_sync_days)
     # abs(): a time in the future only shows that a clock was wrong.
-    is_late = abs(began - (last or __NEVER)) >= timedelta(days=api.full_sync_days)
-    is_due = bool(api.full_sync_days and is_late and times)
+    is_due = bool(period and times) and abs(began - (last or __NEVER)) >= period
+    is_marking = is_due and "users" in state  # without that number, all could be marked at once
     since = None if is_due else cursor
     everybody = "Full sync: all users (full_sync_days)" if is_due else "Full sync: all users"
     log.info(f"Incremental sync: users changed since {since}" if since else everybody)
-    return Sync(api, state, since, is_due, began, cursor, parse_timestamp(cursor))
+    return Sync(api, state, since, is_marking, began, cursor, parse_timestamp(cursor))
 
 
 def sync_users(sync: Sync):
@@ -265,34 +259,40 @@ def sync_users(sync: Sync):
 
 
 def finish_sync(sync: Sync, current: Pass):
-    """Store the cursor, mark who left, and report. Until this checkpoint, a sync that fails is
-    begun again from page 1."""
-    names, is_full = ("last_sync_time", "last_full_sync", "users"), sync.updated_since is None
+    """Store the cursor, mark who left, and tell what a person should know; no value of a user."""
+    names, users = ("last_sync_time", "last_full_sync", "users"), len(sync.known)
     state = {name: sync.state[name] for name in names if name in sync.state}
-    gaps = list(find_gaps(sync, current))
+    is_full, gaps = sync.updated_since is None, list(find_gaps(sync, current))
     if current.is_whole and sync.cursor is not None:
         state["last_sync_time"] = sync.cursor
     if current.is_whole and is_full and sync.known:
         state["last_full_sync"] = sync.started_at.isoformat(timespec="seconds")
     if is_full and not gaps:
-        state["users"] = len(sync.known)
-    if sync.is_due and not gaps:
+        state["users"] = users
+    if sync.is_marking and not gaps:
         mark_leavers(sync)
     op.checkpoint(state=state)
-    report(sync, current, state, gaps)
+    counts = f"{users} user{'s' * (users != 1)} from {sync.pages} page{'s' * (sync.pages != 1)}"
+    log.info(f"Synced {counts}; last_sync_time: {state.get('last_sync_time')}")
+    if sync.is_marking and gaps:
+        gaps[0] = f"Nobody was marked as deleted: {gaps[0]}"
+    for warning in (*gaps, *find_warnings(sync, current)):
+        log.warning(f"{warning}.")
+        op.warning(f"{warning}.")
 
 
 def find_gaps(sync: Sync, current: Pass) -> Iterator[str]:
     """Why users may be missing. A sync of everybody is complete if nothing is found."""
     users, before, brought = len(sync.known), sync.state.get("users", 0), current.met.total()
     if not current.is_whole:
-        doubt = f" ({current.doubt})" if current.doubt else ""
-        yield f"Users may be missing: no pass was whole{doubt}. last_sync_time stays where it was"
+        why = current.doubt or "some came twice, so others may have been passed over"
+        why += ", and every page is page 1: check __PAGE_PARAM" * current.is_one_page
+        yield f"Users may be missing: no pass was whole ({why}). last_sync_time stays where it was"
     if current.cut_off:
         yield f"The users end at a full page, so there may be more: {current.cut_off}"
     if sync.updated_since is not None:
         return
-    if brought < (current.total or 0):
+    if brought < current.total:
         yield f"The API reports {current.total} users, but its pages brought {brought}"
     if not users:
         yield "The API returned no users: check that the key may see those of your tenant"
@@ -301,8 +301,7 @@ def find_gaps(sync: Sync, current: Pass) -> Iterator[str]:
 
 
 def mark_leavers(sync: Sync):
-    """Mark all rows as deleted, then deliver those of this sync again: who left stays marked. With
-    SDK 3.0.0 this is one transaction, up to the next checkpoint."""
+    """Mark all rows as deleted, and deliver this sync's again: one transaction with SDK 3.0.0."""
     op.truncate(table=__TABLE)
     for page in sync.delivered:
         for row in json.loads(zlib.decompress(page)):
@@ -335,7 +334,7 @@ def read_pass(sync: Sync, per_page: int) -> Pass:
                 raise
             elif is_filter_answered(sync):
                 is_filter_taken = True  # an outage has passed
-            elif current.is_nobody:
+            elif current.first and current.first.is_nobody:
                 return current  # nobody has changed
             else:
                 sync.updated_since, sync.filter_refusal = None, str(error)
@@ -357,20 +356,19 @@ def deliver_page(sync: Sync, current: Pass, answer: Answer):
     """Upsert the users of a page that are new or newer, and count the page. Raises SyncError."""
     users, has_key = answer.users, any(isinstance(key, str) for key in answer.keys)
     if sync.pages == 0 and not has_key and len(users) >= __MIN_USERS_TO_JUDGE:
-        fields = name_fields(users[0])
-        shape = f"the API has changed its shape. Its users have {fields}: adapt find_spellings()"
-        raise SyncError(f"No user has a usable {__KEY}: {shape}.")
+        found = f"the API has changed its shape. Its users have {name_fields(users[0])}"
+        raise SyncError(f"No user has a usable {__KEY}: {found}: adapt find_spellings().")
     taken = (take_user(sync, current, *user) for user in zip(users, answer.keys, strict=True))
     rows = [row for row in taken if row]
     for row in rows:
         op.upsert(table=__TABLE, data=row)
-    if sync.is_due:
+    if sync.is_marking:
         sync.delivered.append(zlib.compress(json.dumps(rows, default=datetime.isoformat).encode()))
     current.brought += len(answer.people)  # twice on one page is twice in the source
     current.met.update(answer.keys)
     current.has_repeats |= not answer.rows.isdisjoint(current.rows)
     current.rows |= answer.rows
-    if answer.total is not None and answer.total < (current.total or 0):
+    if 0 < answer.total < current.total:
         current.doubt = "the API's total fell: users were deleted, so others have moved"
     current.total = answer.total or current.total
     sync.pages += 1
@@ -390,7 +388,6 @@ def take_user(sync: Sync, current: Pass, user: dict, key: str | int) -> dict | N
         current.filled.update(name for name in __COLUMNS if row.get(name) not in (None, ""))
     updated_at = row.get("updated_at")
     if updated_at is not None:
-        sync.oldest = min(sync.oldest or updated_at, updated_at)
         move_cursor(sync, updated_at, user["updated_at"].strip())
     known, changed_at = sync.known.get(key), updated_at or __NEVER
     if known is not None and changed_at <= known:
@@ -400,8 +397,7 @@ def take_user(sync: Sync, current: Pass, user: dict, key: str | int) -> dict | N
 
 
 def move_cursor(sync: Sync, updated_at: datetime, text: str):
-    """Move the cursor to the newest time that is older than the sync's first answer by the margin:
-    the next sync then finds what was committed late."""
+    """Move the cursor to a newer time, if it lies the margin before the sync's first answer."""
     if sync.cursor_at is None or updated_at > sync.cursor_at:
         margin = __CURSOR_MARGIN if read_iso(text).tzinfo else __CURSOR_MARGIN_WITHOUT_ZONE
         if sync.api.answered_at - updated_at >= margin:
@@ -427,28 +423,28 @@ def is_whole(sync: Sync, current: Pass, previous: Pass | None) -> bool:
 
 # --- Pages --------------------------------------------------------------------------------------
 def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
-    """Yield the pages of a pass that hold users, from page 1 to their end. One request at a time:
-    if answers overtook each other, a hire could move a user from a page not yet read to one that
-    was. While the destination takes page p, page p + 1 is on its way.
+    """Yield the pages of a pass that hold users. While one is delivered, the next is on its way,
+    but no other: a hire could move a user from a page not yet answered to one that was.
 
     Args:
         current: the pass; what speaks against it is noted there.
     Raises:
         PageError: a page could not be read, but smaller ones may be. SyncError: they would not.
     """
-    first = answer = request_first_page(sync, current)
+    answer = request_first_page(sync, current)
     for page in itertools.count(2):
-        ask = partial(make_request_with_retry, sync.api, page, current.per_page)
-        ahead = run_in_background(ask, sync.updated_since)
+        ahead: Future = Future()
+        asked = (ahead, sync.api, page, current.per_page, sync.updated_since)
+        Thread(target=request_ahead, args=asked, name="awardco-request", daemon=True).start()
         if answer.users:
             yield answer
-        before, answer = answer, ahead.result()
-        if not answer.users or answer.people in (before.people, first.people):
-            answer = find_rest(sync, current, page, answer, before, first)
+        last, answer = answer, ahead.result()
+        if not answer.users or answer.people in (last.people, current.first.people):
+            answer = find_rest(sync, current, page, answer, last)
         if answer is None:
             return
-        tell_small_pages(current, page, len(first.users))
-        if answer.users and len(before.users) < current.per_page:
+        tell_small_pages(current, page)
+        if answer.users and len(last.users) < current.per_page:
             current.doubt = f"page {page - 1} was short, but page {page} brought users"
         if current.brought > __MAX_TIMES_EACH * len(current.met):
             current.doubt = f"page {page} still brought users, but each had come several times"
@@ -456,37 +452,32 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
 
 
 def request_first_page(sync: Sync, current: Pass) -> Answer:
-    """Ask for page 1. The pages after it have the size that it brought, since an API that caps its
-    pages may still count them by what was asked for; but not if it brought fewer than any cap, or
-    seems to lack a few users, whom the API hides. Raises PageError."""
+    """Ask for page 1. The others have the size that it brought: an API may count capped pages by
+    what was asked for. But not below any cap, or where users seem hidden. Raises PageError."""
     asked = current.first_size
     attempts = __ATTEMPTS if asked == __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
     answer = make_request_with_retry(sync.api, 1, asked, sync.updated_since, attempts)
+    current.first, brought = answer, len(answer.users)
     if answer.refusal:
-        current.is_nobody = answer.is_nobody
         raise PageError(answer.refusal)
-    brought = len(answer.users)
     is_thinned = asked // 2 < brought < asked and brought % __SMALLEST_CAP != 0
     if brought >= __SMALLEST_CAP and not is_thinned:
         current.per_page = brought
     return answer
 
 
-def tell_small_pages(current: Pass, page: int, brought: int):
+def tell_small_pages(current: Pass, page: int):
     """Tell of an API that may know the page size by another name: its pages take long to read."""
-    if page == 2 and current.first_size == __LARGE_PAGE and brought < __SMALL_PAGE:
-        asked = f"{brought} users came with page 1, though {__LARGE_PAGE:,} were asked for"
-        log.info(f"{asked}: check __PER_PAGE_PARAM in connector.py")
+    brought, asked = len(current.first.users), current.first_size
+    if page == 2 and brought < __SMALL_PAGE and asked == __LARGE_PAGE:
+        log.info(f"Page 1 has {brought} of {asked:,} users asked for: check __PER_PAGE_PARAM")
 
 
-def find_rest(
-    sync: Sync, current: Pass, page: int, answer: Answer, before: Answer, first: Answer
-) -> Answer | None:
-    """What to read on with after a page without users, or with those of the page before or page 1.
-    None if the users end here: the next page brings no others, and nor does the page itself, asked
-    for again. After a refusal page 1 must be answered too: a route may be gone for seconds, and
-    back for the last look. Raises PageError."""
-    is_small = len(first.users) < __MIN_USERS_TO_JUDGE and len(first.users) != __SMALLEST_CAP
+def find_rest(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer) -> Answer | None:
+    """What to read on with after a page without users, or with those of the last one or of page 1.
+    None if the users end: the next page brings no others, nor does the page itself, asked again,
+    and after a refusal page 1 is answered: a route may be gone for seconds. Raises PageError."""
+    is_small = len(last.users) < __MIN_USERS_TO_JUDGE and len(last.users) != __SMALLEST_CAP
     if page == 2 and is_small and not answer.users and not answer.refusal:
         return None  # as most syncs end, after two requests
     ask = partial(make_request_with_retry, sync.api, updated_since=sync.updated_since)
@@ -499,11 +490,11 @@ def find_rest(
     if answer.refusal and ask(1, current.first_size).refusal:
         raise PageError(answer.refusal)
     again = ask(page, current.per_page)
-    known = {before.people, first.people} if answer.users else set()  # else any users are others
-    if again.people and again.people not in known:
+    known = {frozenset(), last.people, current.first.people} if answer.users else {frozenset()}
+    if again.people not in known:  # after a page without users, any are others
         return again
-    if not following.people or following.people in known:
-        check_end(sync, current, page, answer, before)
+    if following.people in known:
+        check_end(sync, current, page, answer, last)
         return None
     if answer.refusal:
         raise PageError(answer.refusal)
@@ -512,35 +503,29 @@ def find_rest(
     return answer
 
 
-def check_end(sync: Sync, current: Pass, page: int, answer: Answer, before: Answer):
+def check_end(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer):
     """Note what speaks against an end after a page as full as asked for, or as a usual cap: every
     page is page 1, a refusal, a larger total. Raises PageError if small pages may be answered."""
-    asked, brought = current.first_size if page == 2 else current.per_page, len(before.users)
+    asked, brought = current.first_size if page == 2 else current.per_page, len(last.users)
     step = 1 if sync.updated_since is None else __SMALL_PAGE  # 250 changes can come by chance
-    is_cap = brought >= __MIN_USERS_TO_JUDGE and __LARGE_PAGE % brought == brought % step == 0
+    is_cap = brought >= __SMALLEST_CAP and __LARGE_PAGE % brought == brought % step == 0
     if answer.refusal and brought >= asked:
         if asked == __LARGE_PAGE:
             raise PageError(answer.refusal)
         current.cut_off = answer.refusal
     is_one_page = page == 2 and bool(answer.users)
     is_refused = answer.refusal and (page == 2 or step > 1)
-    has_more = current.met.total() < (current.total or 0)
+    has_more = current.met.total() < current.total
     if (brought >= asked or is_cap) and (is_one_page or is_refused or has_more):
         current.doubt, current.is_one_page = "the users end at a full page", is_one_page
 
 
-def run_in_background(function: Callable, *arguments) -> Future:
-    """Run a function on a thread of its own, which the process does not wait for at its end."""
-    future: Future = Future()
-
-    def run():
-        try:
-            future.set_result(function(*arguments))
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="awardco-request", daemon=True).start()
-    return future
+def request_ahead(ahead: Future, *arguments):
+    """Ask for a page on a thread of its own, which the process does not wait for at its end."""
+    try:
+        ahead.set_result(make_request_with_retry(*arguments))
+    except BaseException as error:
+        ahead.set_exception(error)
 
 
 # --- Requests -----------------------------------------------------------------------------------
@@ -562,7 +547,7 @@ class Answer:
     """A page of users, with the declared fields under their declared names."""
 
     users: list
-    total: int | None = None  # how many users there are on all pages, where the API says so
+    total: int = 0  # how many users there are on all pages, where the API says so
     refusal: str = ""  # why there are none, where the API refused the page
     is_nobody: bool = False  # it did so by sending nothing, or no list
 
@@ -600,8 +585,7 @@ def make_request_with_retry(
     Args:
         page, per_page: which page, from 1, and how many users; the API may give another number.
         updated_since: the filter, in the API's own notation; None asks for everybody.
-        attempts: how often to ask, with waits that double from about one second to a minute. Rate
-            limits get all attempts of `api`, since smaller pages would make them worse.
+        attempts: how often to ask; rate limits, which smaller pages make worse, get all of `api`.
     Returns:
         The page. A refusal, which may only mean that the page lies past the end, is noted in it.
     Raises:
@@ -631,8 +615,7 @@ def make_request_with_retry(
 
 
 def send_request(api: Api, params: dict, page: int) -> Answer:
-    """One attempt. Raises AttemptFailed where another may help, else SyncError; neither quotes a
-    header, since one holds the key."""
+    """One attempt. Raises AttemptFailed if another may help, else SyncError; quotes no header."""
     try:
         # requests would take the key along to whatever host a redirect names.
         response = api.session.get(
@@ -649,7 +632,8 @@ def send_request(api: Api, params: dict, page: int) -> Answer:
     if api.answered_at is None:
         # Either clock may be wrong. The earlier one costs at worst some users who are read again.
         api.answered_at = min(now(), read_date(response, "Date") or now())
-    return check_status(response, page) or read_answer(response, page)
+    is_good = response.status_code < 300
+    return read_answer(response, page) if is_good else check_status(response, page)
 
 
 def now() -> datetime:
@@ -661,33 +645,29 @@ def describe_connection_failure(error: BaseException) -> AttemptFailed | SyncErr
     """Why no answer came, as the innermost error names it; but not one of an attempt before."""
     while error.__context__ and not isinstance(error.__context__, (SyncError, AttemptFailed)):
         error = error.__context__
-    if isinstance(error, ssl.SSLCertVerificationError):
-        why = f"the server's certificate does not verify ({error.verify_message})"
-        return SyncError(f"{why}; {__CONNECTION_ADVICE}")
+    if isinstance(error, ssl.SSLCertVerificationError) or getattr(error, "library", "") == "X509":
+        why = getattr(error, "verify_message", "the bundle of certificates is unreadable")
+        return SyncError(
+            f"the server's certificate does not verify ({why}); {__CONNECTION_ADVICE}"
+        )
     if "failed: 407" in str(error):  # as http.client tells of a CONNECT that was refused
         return SyncError(f"HTTP 407; {__ADVICE[407]}")
     reason = getattr(error, "strerror", None) or type(error).__name__
     return AttemptFailed(f"the connection failed ({reason})", None)
 
 
-def check_status(response: requests.Response, page: int) -> Answer | None:
-    """What an answer tells by its status; None if it can hold users. Raises as send_request()."""
-    status = response.status_code
-    if status == 204:
-        return Answer([], refusal=f"HTTP 204; {advise(204, page)}", is_nobody=True)
-    if status < 300:
-        return None
+def check_status(response: requests.Response, page: int) -> Answer:
+    """What a status of 300 and more tells. Raises as send_request(), unless the users may end."""
+    status, said = response.status_code, quote_error(response)
+    is_limit = status == 429 or "Retry-After" in response.headers  # many APIs limit rates with 403
+    if is_limit or status in __RETRIED_STATUSES:
+        wait = read_retry_after(response) if is_limit else None
+        asked = f"; the API asks to wait {wait:.0f} s" if wait else ""
+        raise AttemptFailed(f"HTTP {status}{said}{asked}", wait)
     if status < 400:
         host = urlsplit(response.headers.get("Location", "")).hostname or "no host"
         advice = "set base_url to the final address" if page == 1 else advise(status, page)
         raise SyncError(f"HTTP {status}, a redirect to {host}; {advice}")
-    said = quote_error(response)
-    if status == 429 or "Retry-After" in response.headers:  # 403 is a rate limit at many APIs
-        wait = read_retry_after(response)
-        asked = f"; the API asks to wait {wait:.0f} s" if wait else ""
-        raise AttemptFailed(f"HTTP {status}{said}{asked}", wait)
-    if status in __RETRIED_STATUSES:
-        raise AttemptFailed(f"HTTP {status}{said}", None)
     message = f"HTTP {status}; {advise(status, page)}{said}"
     if status not in __REFUSING_STATUSES:
         raise SyncError(message)
@@ -698,10 +678,8 @@ def advise(status: int, page: int) -> str:
     """What to check after a status that fails at once."""
     if page == 1 or status in (401, 403, 407):  # keys are replaced while syncs run
         return __ADVICE.get(status, "check base_url")
-    answered = (
-        "the pages before were answered, so the settings are right: run the sync again, and if"
-    )
-    return f"{answered} it fails at the same page, report it to Awardco"
+    answered = "the pages before were answered, so the settings are right"
+    return f"{answered}: run the sync again, and if it fails at the same page, ask Awardco"
 
 
 def read_retry_after(response: requests.Response) -> float:
@@ -722,15 +700,15 @@ def read_date(response: requests.Response, header: str) -> datetime | None:
 
 
 def quote_error(response: requests.Response) -> str:
-    """What the API said about an error: on one line, cut short, without the key should it echo it.
-    Nothing else of a body is quoted: it may hold users."""
+    """What the API said of an error, on one line, without the key; the rest may hold users."""
     text = ""
     with suppress(AttemptFailed):
         said = parse_json(response)
         text = find_message(said) if isinstance(said, dict) else ""
-    for header in __KEY_HEADER:
-        key = str(response.request.headers[header]).split()[-1]  # without `Bearer`
-        for written in (key, quote(key), quote(key, safe="")):
+    for header, form in __KEY_HEADER.items():
+        before, _, after = form.partition("{key}")
+        key = str(response.request.headers[header]).removeprefix(before).removesuffix(after)
+        for written in filter(None, (key, quote(key), quote(key, safe=""))):
             text = re.sub(re.escape(written), "****", text, flags=re.IGNORECASE)
     line = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
     return f"; the API said: {line[:__MAX_QUOTED_CHARACTERS]}" if line else ""
@@ -747,18 +725,16 @@ def find_message(said) -> str:
 
 def read_answer(response: requests.Response, page: int) -> Answer:
     """The users in a body. Raises AttemptFailed, or PageError for a shape that tells nothing."""
-    body = parse_json(response)
-    fields = body if isinstance(body, dict) else {}
-    users, status = find_list(body), f"HTTP {response.status_code}"
-    if tells_error(fields, users) or (response.status_code == 202 and users is None):
-        said = quote_error(response)
-        raise AttemptFailed(f"{status}, but it reports an error, see tells_error(){said}", None)
+    status = response.status_code
+    body = None if status == 204 else parse_json(response)
+    users, fields = find_list(body), body if isinstance(body, dict) else {}
+    if tells_error(fields, users) or (status == 202 and users is None):
+        why = f"it reports an error, see tells_error(){quote_error(response)}"
+        raise AttemptFailed(f"HTTP {status}, but {why}", None)
     if isinstance(users, list):
         return Answer(users, find_total(fields, len(users)))
-    advice = advise(200, page)
-    if page == 1:
-        advice += f", and __LIST in connector.py: the fields are {name_fields(fields)}"
-    message = f"{status}, but the body holds no list `{__LIST}`; {advice}{quote_error(response)}"
+    message = f"HTTP {status}, but the body holds no list `{__LIST}`; {advise(200, page)}"
+    message += f": the fields are {name_fields(fields)}{quote_error(response)}"
     if users is None and isinstance(body, (dict, type(None))):
         return Answer([], refusal=message, is_nobody=True)
     raise PageError(message)
@@ -774,16 +750,14 @@ def find_list(body):
 
 
 def name_fields(fields) -> str:
-    """The names of fields, for a person who adapts the connector, but none that may be a value of
-    a user, such as an e-mail address."""
+    """The names of fields, for who adapts the connector; none that may be a value of a user."""
     names = fields if isinstance(fields, dict) else {}
     found = [f"`{name}`" for name in names if re.fullmatch("[A-Za-z_]+", name)]
     return ", ".join(found[:__MAX_NAMED_FIELDS]) or "not named"
 
 
 def tells_error(fields: dict, users) -> bool:
-    """Whether an answer says that it failed, whatever users it brings along. If that is how an API
-    ends its list of users, this is the place to say so."""
+    """Whether an answer says that it failed. Change this if your API ends its list of users so."""
     failures, folded = dict(__FAILURES), {fold_name(name): fields[name] for name in fields}
     if users is None and not folded.get("success"):
         failures["message detail"] = __ERROR
@@ -796,27 +770,23 @@ def tells_error(fields: dict, users) -> bool:
 
 
 def list_texts(value) -> list:
-    """The value of a field as text. An object can hold a request id, so of one only the code and
-    the message count, where it has them."""
+    """A field's texts: of an object, which can hold a request id, its code and message, if any."""
     if not isinstance(value, dict):
         return [str(value)]
     inner = {fold_name(name): str(said) for name, said in value.items()}
     return [inner[name] for name in ("code", "message") if name in inner] or [*inner.values()]
 
 
-def find_total(fields: dict, on_page: int) -> int | None:
-    """The largest number named as a count of users, such as `totalCount`, here or one level below.
-    One that is no larger than the page counts its users, and says nothing."""
+def find_total(fields: dict, on_page: int) -> int:
+    """The largest number named as a total, such as `totalCount`; 0 if none exceeds the page."""
     levels = [level for level in (fields, *fields.values()) if isinstance(level, dict)]
-    is_total = re.compile("count|total((?!page).)*", re.IGNORECASE).fullmatch
+    is_total = re.compile("count|total((?!page|point|balance|amount).)*", re.I).fullmatch
     named = [number for level in levels for name, number in level.items() if is_total(name)]
-    total = max((number for number in named if type(number) is int), default=0)
-    return total if total > on_page else None
+    return max((number for number in named if type(number) is int and number > on_page), default=0)
 
 
 def parse_json(response: requests.Response):
-    """Parse a body in UTF-8, or in the charset that its header names. What is neither, such as a
-    single byte or half an emoji, becomes U+FFFD. Raises AttemptFailed."""
+    """Parse a body in UTF-8 or its header's charset; else U+FFFD. Raises AttemptFailed."""
     try:
         text = response.content.decode("utf-8-sig")
     except ValueError:
@@ -833,8 +803,7 @@ def parse_json(response: requests.Response):
     raise AttemptFailed(f"HTTP {response.status_code}, but the body is not JSON, {why}", None)
 
 
-# With control characters in texts. What Python or the SDK cannot hold exactly stays text: integers
-# beyond 64 bits, and what no double can hold. NaN is null.
+# What Python or the SDK cannot hold stays text: integers beyond 64 bits, `1e999`. NaN is null.
 load_json = partial(
     json.loads,
     strict=False,
@@ -859,8 +828,7 @@ def rename_fields(user):
 
 @lru_cache(maxsize=1_000)
 def find_spellings(names: tuple) -> dict:
-    """Which names are other spellings of declared ones that are not there themselves, such as
-    `{"updatedAt": "updated_at"}`; of two, the first."""
+    """Other spellings of declared names that are not there, as `{"updatedAt": "updated_at"}`."""
     columns = {fold_name(column): column for column in __COLUMNS if column not in names}
     found = {columns.get(fold_name(name)): name for name in reversed(names)}
     return {name: column for column, name in found.items() if column}
@@ -869,10 +837,8 @@ def find_spellings(names: tuple) -> dict:
 def identify(user) -> str | int:
     """The `employeeId` as text, `1001.0` as `1001`; without one, a hash of the row."""
     value = user.get(__KEY) if isinstance(user, dict) else None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = str(value)
+    if type(value) in (int, float):  # no boolean
+        value = str(value if value % 1 else int(value))
     if isinstance(value, str) and value.strip():
         return value.strip()
     is_named = isinstance(user, dict) and any(map(user.get, __COLUMNS))
@@ -901,8 +867,7 @@ def read_row(user: dict, key: str, current: Pass) -> dict:
         if name in __COLUMNS:
             row[name] = key if name == __KEY else read_declared(name, value)
             if row[name] is None and value not in (None, ""):
-                problem = f"unreadable values of {name}, stored as null; see {__OTHER_FIELDS}"
-                current.problems[problem] += 1
+                current.problems[f"unreadable values of {name} (null; see {__OTHER_FIELDS})"] += 1
                 others[name] = value
         elif not is_column_name(name) or is_foreign_number(value):
             others[name] = value
@@ -918,8 +883,7 @@ def is_foreign_number(value) -> bool:
 
 
 def read_declared(column: str, value):
-    """The value for a declared column; None where it cannot be read. A number is finite, and may
-    come as text such as `12.50`."""
+    """The value for a declared column; None where it cannot be read. `12.50` is a number too."""
     if __COLUMNS[column] == "UTC_DATETIME":
         return parse_timestamp(value)
     if __COLUMNS[column] == "DOUBLE":
@@ -935,8 +899,7 @@ def read_declared(column: str, value):
 
 @lru_cache(maxsize=10_000)
 def is_column_name(name: str) -> bool:
-    """Whether a field can have a column: not if its name has no ASCII letter or digit, is one of
-    Fivetran's own, or is another spelling of a declared one."""
+    """Whether a field can have a column: not if its name is no ASCII, Fivetran's, or declared."""
     taken = map(fold_name, (*__COLUMNS, __OTHER_FIELDS))
     return bool(__COLUMN_NAME.fullmatch(name)) and fold_name(name) not in taken
 
@@ -944,12 +907,10 @@ def is_column_name(name: str) -> bool:
 def encode_undeclared(value):
     """The value for a column of inferred type, written so that the inference keeps it exact."""
     if isinstance(value, float):
-        # As a float it would be stored with 32 bits; as text with a point it becomes a DOUBLE.
-        digits = repr(value)
+        digits = repr(value)  # a float gets 32 bits; a text with a point becomes a DOUBLE
         return digits if "." in digits else digits.replace("e", ".0e")
     if isinstance(value, str):
-        # SDK 3.0.0 infers a timestamp but rejects it without seconds, which Java omits when 0.
-        return __ZONED_MINUTE.sub(r"\1:00\2", value)
+        return __ZONED_MINUTE.sub(r"\1:00\2", value)  # SDK 3.0.0 fails at times without seconds
     return value
 
 
@@ -967,37 +928,23 @@ def read_iso(text: str) -> datetime:
     """What a timestamp says, aware only if it names a zone. Raises ValueError."""
     text = text.strip().upper().replace("UTC", "Z").replace(" Z", "Z")
     text = text.replace(" +", "+").replace(" -", "-")
-    if not re.fullmatch(
-        r"\d{4}-\d\d-\d\d([T ].+)?", text, re.ASCII
-    ):  # digits, which Python would read in its own way
-        raise ValueError
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d([T ].+)?", text, re.ASCII):
+        raise ValueError  # Python would read some other notations, in ways of its own
     return datetime.fromisoformat(text)
 
 
 # --- Reports ------------------------------------------------------------------------------------
-def report(sync: Sync, current: Pass, state: dict, gaps: list):
-    """Write the last line of the log, and what a person should know, without a value of a user."""
-    users, pages = len(sync.known), sync.pages
-    counts = f"{users} user{'s' * (users != 1)} from {pages} page{'s' * (pages != 1)}"
-    log.info(f"Synced {counts}; last_sync_time: {state.get('last_sync_time')}")
-    if sync.is_due and gaps:
-        gaps[0] = f"Nobody was marked as deleted: {gaps[0]}"
-    for warning in (*gaps, *find_warnings(sync, current)):
-        log.warning(f"{warning}.")
-        op.warning(f"{warning}.")
-
-
 def find_warnings(sync: Sync, current: Pass) -> Iterator[str]:
     """What is read again needlessly, and what the table does not hold as the API sent it."""
     name, since = sync.api.updated_since_param, parse_timestamp(sync.updated_since)
-    if since and sync.oldest and since - sync.oldest > __CLEARLY_OLDER:
+    oldest = min((at for at in sync.known.values() if at > __NEVER), default=since)
+    if since and since - oldest > __CLEARLY_OLDER:
         yield f"The API does not know the filter `{name}`: {__FILTER_ADVICE}"
     if sync.filter_refusal:
         yield f"The API refuses the filter `{name}`, so everybody was read: {sync.filter_refusal}"
     yield from (f"{number} {reason}" for reason, number in sorted(current.problems.items()))
     shared = [times for key, times in current.met.items() if times > 1 and isinstance(key, str)]
-    is_everybody = len(current.met) == len(sync.known) + len(sync.without_key)
-    if shared and current.is_whole and is_everybody:
+    if shared and current.is_whole and len(current.met) == len(sync.known) + len(sync.without_key):
         yield f"{sum(shared)} users share an {__KEY} with another; {len(shared)} rows are stored"
     empty = ", ".join(name for name in __COLUMNS if name not in current.filled)
     if empty and len(sync.known) >= __MIN_USERS_TO_JUDGE:
@@ -1021,7 +968,10 @@ def validate_configuration(configuration: dict) -> dict:
     Raises:
         ConfigurationError: it names the setting and the remedy, and shows no value.
     """
-    settings = {name: read_setting(configuration, name) for name in __SETTINGS}
+    settings = {}
+    for name in __SETTINGS:
+        value = re.sub(r"^[\s\"'“”‘’]+|[\s\"'“”‘’]+$", "", str(configuration.get(name) or ""))
+        settings[name] = "" if re.fullmatch("<.*>", value, re.DOTALL) else value
     if use_mock := settings["use_mock"].lower() == "true":
         settings.update(api_key="mock", base_url=__MOCK_BASE_URL)
     for name, value in settings.items():
@@ -1036,12 +986,6 @@ def validate_configuration(configuration: dict) -> dict:
     return {**settings, "base_url": url, "updated_since_param": param}
 
 
-def read_setting(configuration: dict, name: str) -> str:
-    """A setting without what is pasted around it; `""` where it is not set."""
-    value = re.sub(r"^[\s\"'“”‘’]+|[\s\"'“”‘’]+$", "", str(configuration.get(name) or ""))
-    return "" if value.startswith("<") and value.endswith(">") else value
-
-
 # --- The setup form -----------------------------------------------------------------------------
 def setup_test(find_problem: Callable) -> Callable:
     """Make a setup test of a function that gets the API, a way to ask it, and its first users, and
@@ -1049,8 +993,7 @@ def setup_test(find_problem: Callable) -> Callable:
 
     def test(configuration: dict):
         try:
-            limits = (__SETUP_ATTEMPTS, __SETUP_MAX_RETRY_AFTER_SECONDS)
-            api = open_api(validate_configuration(configuration), *limits)
+            api = open_api(validate_configuration(configuration), *__SETUP_LIMITS)
             with api.session:
                 ask = partial(make_request_with_retry, api, 1, __SMALL_PAGE)
                 first = ask()
@@ -1077,8 +1020,7 @@ def users_test(api: Api, ask: Callable, users: list) -> str | None:
     if not users:
         return "The API returns no users: check that api_key may see those of your tenant."
     if not found:
-        fields = name_fields(users[0]) if isinstance(users[0], dict) else "none"
-        return f"The users have no {__KEY}; adapt find_spellings(). Their fields: {fields}."
+        return f"The users have no {__KEY} but {name_fields(users[0])}: adapt find_spellings()."
     if find_times(found) or all(user.get("updated_at", "missing") is None for user in found):
         return None  # never updated, as yet
     return "No user has a readable updated_at: without it every sync reads everybody."
@@ -1100,37 +1042,28 @@ def filter_test(api: Api, ask: Callable, users: list) -> str | None:
         return f"The filter `{name}` leaves out later changes, as in another zone: ask Awardco."
     sample = times[-1][1] if times else "2000-01-01T00:00:00Z"
     to_come = f"{(api.answered_at + __CLEARLY_OLDER).date()}{sample[10:]}"
-    if any(at < parse_timestamp(to_come) for at, *_ in find_times(ask(to_come).users)):
-        return f"The API does not know the filter `{name}`: {__FILTER_ADVICE}."
-    return None
+    is_ignored = any(at < parse_timestamp(to_come) for at, *_ in find_times(ask(to_come).users))
+    return f"The API does not know the filter `{name}`: {__FILTER_ADVICE}." if is_ignored else None
 
 
 def find_times(users: list) -> list:
     """The readable `updated_at` of users, in order: as UTC, as the API wrote it, of whom."""
-    found = [user for user in users if isinstance(user, dict)]
-    times = [(parse_timestamp(user.get("updated_at")), user) for user in found]
-    written = [(at, user["updated_at"].strip(), identify(user)) for at, user in times if at]
+    times = [(parse_timestamp(one.get("updated_at")), one) for one in users if type(one) is dict]
+    written = [(at, one["updated_at"].strip(), identify(one)) for at, one in times if at]
     return sorted(written, key=lambda time_of_user: time_of_user[0])
 
 
 def configuration_form() -> ConfigurationForm:
     """The setup form of the dashboard and of `fivetran configuration`, with its tests."""
     form, text, param = ConfigurationForm(), form_field.TextField, __UPDATED_SINCE_PARAM
-    said = (
-        "One with read access to users. In Awardco: Admin, Platform, Integrations, API Settings."
-    )
+    said = "With read access to users. In Awardco: Admin, Platform, Integrations, API Settings."
     form.add_field(text("api_key", "API key", text.password, description=said, required=True))
     said, host = f"The address of the Awardco API, without {__PATH}.", "https://api.awardco.com"
     form.add_field(text("base_url", "Base URL", description=said, required=True, placeholder=host))
-    said, label = (
-        f"For changes since a time: {param} if left blank.",
-        "Name of the timestamp filter",
-    )
+    label, said = "Name of the timestamp filter", f"For changes since a time; blank: {param}."
     form.add_field(text("updated_since_param", label, description=said, placeholder=param))
-    said = (
-        "Read everybody after so many days, and mark who left. 7 is recommended; blank is never."
-    )
     label = "Days between full syncs"
+    said = "Read everybody after so many days, and mark who left. Recommended: 7; blank: never."
     form.add_field(text("full_sync_days", label, description=said, placeholder="7"))
     form.add_test(label="The API accepts the key", func=connection_test)
     form.add_test(label="The API returns users as expected", func=users_test)
@@ -1141,13 +1074,11 @@ def configuration_form() -> ConfigurationForm:
 # --- Mock mode ----------------------------------------------------------------------------------
 def answer_mock(updated_since_param: str, request, **_) -> requests.Response:
     """What mock mode answers in place of the API, from mock_data/users.json."""
-    folder = os.path.dirname(os.path.abspath(__file__))
-    with open(os.path.join(folder, "mock_data", "users.json"), encoding="utf-8") as file:
-        users = json.load(file)["users"]
-    query = {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
+    rows = json.loads((Path(__file__).parent / "mock_data/users.json").read_text("utf-8"))["users"]
+    query = dict(parse_qsl(urlsplit(request.url).query))
     since = parse_timestamp(query.get(updated_since_param)) or __NEVER
-    found = [user for user in users if (parse_timestamp(user["updated_at"]) or __NEVER) >= since]
-    size = min(int(query[__PER_PAGE_PARAM]), __MOCK_PAGE)
+    found = [user for user in rows if (parse_timestamp(user["updated_at"]) or __NEVER) >= since]
+    size = min(int(query[__PER_PAGE_PARAM]), __SMALL_PAGE)
     first = (int(query[__PAGE_PARAM]) - __FIRST_PAGE) * size
     body: list | dict = found[first : first + size]
     for name in reversed(__LIST.split(".") if __LIST else []):
@@ -1163,5 +1094,4 @@ connector = Connector(update=update, schema=schema, configuration_form=configura
 
 if __name__ == "__main__":
     os.environ.setdefault("FIVETRAN_DEPLOYMENT_MODEL", "local_debug")
-    with open("configuration.json", encoding="utf-8") as configuration_file:
-        connector.debug(configuration=json.load(configuration_file))
+    connector.debug(configuration=json.loads(Path("configuration.json").read_text("utf-8")))

@@ -1692,7 +1692,7 @@ FAULTS = {
         ),
         Fault(
             "The error of a size that is refused does not name the constant",
-            find='"check updated_since_param, and lower __SMALL_PAGE in connector.py"',
+            find='"check updated_since_param, and lower __SMALL_PAGE"',
             replace='"check updated_since_param"',
             test=f"{SETUP}an_api_that_refuses_even_small_pages_names_the_constant_to_lower",
         ),

@@ -155,7 +155,7 @@ def test_no_name_that_may_be_a_value_is_told_and_ten_names_at_most(project, api)
 
 
 def told_of_small_pages(outcome) -> list:
-    return outcome.log_lines("__PER_PAGE_PARAM in connector.py")
+    return outcome.log_lines("check __PER_PAGE_PARAM")
 
 
 def test_an_api_that_knows_the_page_size_by_another_name_is_told_once(project, api):
@@ -163,7 +163,7 @@ def test_an_api_that_knows_the_page_size_by_another_name_is_told_once(project, a
     outcome = project.sync(api)
     assert len(outcome.rows) == 45 and project.destination.warnings == []
     (line,) = told_of_small_pages(outcome)
-    assert line.startswith("10 users came with page 1, though 1,000 were asked for")
+    assert line == "Page 1 has 10 of 1,000 users asked for: check __PER_PAGE_PARAM"
 
 
 @pytest.mark.parametrize("count, cap", [(99, 1000), (250, 100)])

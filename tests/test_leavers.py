@@ -228,10 +228,15 @@ def test_the_number_to_compare_with_stays_until_a_re_sync_clears_it(project, ten
     assert marked(project) == list(range(1, 17))
 
 
-def test_a_state_of_an_older_version_has_no_number_and_marks(project, tenant):
+def test_a_state_of_an_older_version_has_no_number_to_compare_with_and_marks_nobody(
+    project, tenant
+):
+    """Else a key that has lost its permission in the meantime would mark everybody."""
     set_state(project, users=None)
     del tenant.users[:20]
     assert full_read(project, tenant).state["users"] == 10
+    assert marked(project) == []
+    full_read(project, tenant)
     assert marked(project) == list(range(1, 21))
 
 

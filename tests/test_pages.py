@@ -592,7 +592,7 @@ def test_an_api_that_ignores_page_and_size_is_told_where_its_one_page_may_be_a_c
     api.users, serve = users(count), api.page
     api.page = lambda number, per_page, since: serve(1, 100, since)
     outcome = project.sync(api)
-    said = "Users may be missing: no pass was whole (the users end at a full page)."
+    said = "no pass was whole (the users end at a full page, and every page is page 1: check __PAGE"
     assert len(outcome.log_lines(said)) == 2 and outcome.state == {} and not outcome.failed
 
 
@@ -783,7 +783,7 @@ def test_a_server_that_refuses_100_users_says_which_constant_to_lower(
     api.users, api.size_refusal = users(60), status
     api.accepts = lambda per_page: per_page <= 50
     outcome = project.sync(api)
-    assert outcome.failed and "lower __SMALL_PAGE in connector.py" in outcome.log
+    assert outcome.failed and "lower __SMALL_PAGE" in outcome.log
     monkeypatch.setattr(connector, "__SMALL_PAGE", 50)
     assert len(project.sync(api).rows) == 60
 

@@ -309,7 +309,7 @@ FINAL = {
     418: "check base_url",
 }
 REFUSED = {
-    400: "check updated_since_param, and lower __SMALL_PAGE in connector.py",
+    400: "check updated_since_param, and lower __SMALL_PAGE",
     404: "check base_url",
 }
 
@@ -354,7 +354,8 @@ def test_a_redirect_on_a_later_page_does_not_advise_another_address(api, small_p
 
 def test_an_answer_without_a_body_fails_at_once(api):
     api.faults = [Fault(times=99, status=204)]
-    assert failure(api).endswith("(attempt 1): HTTP 204; check base_url")
+    message = failure(api)
+    assert "(attempt 1): HTTP 204, but the body holds no list `users`; check base_url" in message
 
 
 @pytest.mark.parametrize(

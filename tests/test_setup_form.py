@@ -116,7 +116,7 @@ def test_an_address_that_is_no_awardco_api_is_told_from_a_wrong_key(api):
 def test_an_api_that_refuses_even_small_pages_names_the_constant_to_lower(api):
     api.accepts = lambda per_page: per_page <= 50
     message = check("connection_test", api)
-    assert "lower __SMALL_PAGE in connector.py; the API said: Invalid per_page" in message
+    assert "lower __SMALL_PAGE; the API said: Invalid per_page" in message
 
 
 def test_an_api_that_is_down_is_asked_twice_not_for_minutes(api, clock):

@@ -26,7 +26,7 @@ PROJECT = Path(connector.__file__).parent
 LARGE, SMALL = connector.__LARGE_PAGE, connector.__SMALL_PAGE
 FIRST_PAGE, KEY = connector.__FIRST_PAGE, connector.__KEY
 SMALLEST_CAP, CLEARLY_OLDER = connector.__SMALLEST_CAP, connector.__CLEARLY_OLDER
-LIMITS = connector.__SETUP_ATTEMPTS, connector.__SETUP_MAX_RETRY_AFTER_SECONDS
+LIMITS = connector.__SETUP_LIMITS
 FAR = 10_000  # a page that no company has
 TYPES = {str: "string", bool: "boolean", dict: "object", list: "list", type(None): "null"}
 
