@@ -129,6 +129,7 @@ def test_a_re_sync_marks_nobody(project, tenant):
     del tenant.users[:3]
     outcome = sync(project, tenant, state={})
     assert marked(project) == [] and not outcome.log_lines("marked")
+    assert not outcome.log_lines("full_sync_days")  # which is not why everybody is read
 
 
 def test_a_sync_that_reads_everybody_because_its_filter_was_refused_marks_nobody(project, tenant):

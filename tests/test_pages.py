@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -43,19 +44,29 @@ def changed(outcome) -> int:
 # --- one reader
 
 
-def test_a_page_is_asked_for_only_when_the_one_before_it_has_been_answered(project, api):
-    api.users, api.page_cap, answered = users(550), 100, []
-    api.before_answer = lambda page: answered.append((page, under_way.acquire(blocking=False)))
-    under_way, serve = threading.Lock(), api.page
+def test_a_page_is_asked_for_only_when_the_one_before_it_has_been_answered(
+    project, api, monkeypatch
+):
+    """Each page is answered once the one before it has been delivered, and not before."""
+    api.users, api.page_cap, happened = users(550), 100, []
+    gates, checkpoint = {page: threading.Event() for page in range(1, 8)}, connector.op.checkpoint
+    closed = iter(gates.values())
+    next(closed).set()  # there is no page before the first
 
-    def slowly(*query):
-        found = serve(*query)
-        threading.Timer(0.02, under_way.release).start()
-        return found
+    def delivered(state):
+        checkpoint(state=state)
+        next(closed, threading.Event()).set()
 
-    api.page, api.latency = slowly, 0.03
+    def answer(page, _):
+        happened.append(f"{page} answered")
+
+    monkeypatch.setattr(connector.op, "checkpoint", delivered)
+    api.before_answer = lambda page: happened.append(f"{page} asked for")
+    for page, gate in gates.items():
+        api.faults.append(Fault(page, kind="late", gate=gate, hook=partial(answer, page)))
     assert len(project.sync(api).rows) == 550
-    assert [alone for _, alone in answered] == [True] * len(answered)
+    expected = [f"{page} {what}" for page in gates for what in ("asked for", "answered")]
+    assert happened[: len(expected)] == expected
 
 
 def test_while_the_destination_takes_a_page_the_next_one_is_on_its_way(project, api, monkeypatch):
@@ -308,6 +319,7 @@ def test_a_refusal_after_a_first_page_as_full_as_a_usual_cap_is_no_end(project, 
     outcome = project.sync(api)
     assert outcome.state == {} and not outcome.failed
     assert outcome.log_lines("Users may be missing: no pass was whole")
+    assert "every page is page 1" not in outcome.log
 
 
 def test_a_refusal_after_the_last_users_is_not_told(project, api):
@@ -592,8 +604,17 @@ def test_an_api_that_ignores_page_and_size_is_told_where_its_one_page_may_be_a_c
     api.users, serve = users(count), api.page
     api.page = lambda number, per_page, since: serve(1, 100, since)
     outcome = project.sync(api)
-    said = "no pass was whole (the users end at a full page, and every page is page 1: check __PAGE"
+    said = "(the users end at a full page, and every page is page 1: check __PAGE_PARAM)"
     assert len(outcome.log_lines(said)) == 2 and outcome.state == {} and not outcome.failed
+
+
+def test_an_api_that_knows_neither_page_nor_size_is_told_although_it_gives_only_ten(project, api):
+    """Ten are the default of Awardco's other methods: it would be success with 10 of 450 users."""
+    api.users, api.page_param, api.per_page_param = users(450), "offset", "limit"
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 10 and outcome.state == {} and not outcome.failed
+    told, _ = outcome.log_lines("Users may be missing: no pass was whole")
+    assert "every page is page 1: check __PAGE_PARAM" in told
 
 
 @pytest.mark.parametrize("count", [100, 500, 1000])

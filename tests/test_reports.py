@@ -133,6 +133,15 @@ def test_fewer_users_than_the_apis_own_total_are_told(warn, api, total):
     assert warn(users(150)) == []
 
 
+@pytest.mark.parametrize(
+    "total", ["totalPoints", "total_balance", "totalAmount", "totalPageCount", "meta.totalPoints"]
+)
+def test_a_total_of_something_else_is_not_taken_for_a_number_of_users(warn, api, total):
+    """Else each sync would tell that most users are missing, and nobody would ever be marked."""
+    api.total, api.unlisted = total, 900_000
+    assert warn(users(150)) == []
+
+
 def test_the_total_of_everybody_is_no_reason_to_warn_an_incremental_sync(warn, api):
     api.total, api.unlisted = "total", 500
     assert warn(users(150), {"last_sync_time": users(150)[100]["updated_at"]}) == []

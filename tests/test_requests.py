@@ -109,6 +109,16 @@ def test_any_status_with_a_retry_after_is_waited_for(api, clock, status):
     assert clock.sleeps == [2] and api.pages_asked() == [1, 2, 2]
 
 
+@pytest.mark.parametrize("status", [302, 307])
+def test_a_redirect_with_a_retry_after_is_waited_for(api, clock, status):
+    """A page for maintenance: it names no new address."""
+    api.users = users(3)
+    headers = {"Retry-After": "120", "Location": "https://maintenance.example"}
+    api.faults = [Fault(page=2, status=status, headers=headers)]
+    assert landed(api, sync(api))
+    assert clock.sleeps == [120] and api.pages_asked() == [1, 2, 2]
+
+
 @pytest.mark.parametrize("status", [203, 206])
 def test_every_2xx_with_users_is_an_answer(api, status):
     api.users, api.page_cap, api.status = users(250), 100, status
@@ -666,6 +676,26 @@ def test_a_certificate_that_does_not_verify_fails_at_once_and_is_named(api, cloc
     assert "(attempt 1): the server's certificate does not verify (" in message
     assert "check base_url, the proxy settings of this machine and REQUESTS_CA_BUNDLE" in message
     assert len(connections) == 1 and clock.sleeps == [] and api.requests == []
+
+
+BUNDLES = {
+    "empty": b"",
+    "no certificate": b"authorities of the office, see the wiki\n",
+    "damaged": b"-----BEGIN CERTIFICATE-----\nMIIB!\n-----END CERTIFICATE-----\n",
+}
+
+
+@pytest.mark.parametrize("content", BUNDLES.values(), ids=BUNDLES)
+def test_a_bundle_of_authorities_that_cannot_be_read_fails_at_once_and_is_named(
+    api, clock, trusted, tmp_path, content
+):
+    """No request can cure it: ten attempts would take minutes, and blame the connection."""
+    (tmp_path / "authority.pem").write_bytes(content)
+    message = failure(api, base_url=secure(api, trusted.issue_cert("127.0.0.1")))
+    assert "(attempt 1): the server's certificate does not verify" in message
+    assert "(the bundle of certificates is unreadable)" in message
+    assert message.endswith("the proxy settings of this machine and REQUESTS_CA_BUNDLE")
+    assert clock.sleeps == [] and api.requests == []
 
 
 def test_a_handshake_that_is_cut_off_is_got_over(api, clock, trusted):

@@ -134,6 +134,35 @@ def test_a_key_that_the_api_echoes_is_not_shown(api, monkeypatch, message):
     assert holding(pieces(SECRET), {text: text.encode() for text in told}) == set()
 
 
+FORMS = {
+    "after words": "Token token={key}",
+    "between words": 'Token token="{key}", version=2',
+    "alone": "{key}",
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_key_is_masked_where_the_api_echoes_it_without_what_stands_around_it(
+    api, monkeypatch, form
+):
+    """The header holds `Token token=...`, but the API names the key alone."""
+    monkeypatch.setattr(connector, "__KEY_HEADER", {"Authorization": form})
+    api.faults = [Fault(status=401, body={"message": f"Unknown key {SECRET}, see {SECRET}."})]
+    with pytest.raises(connector.SyncError) as caught:
+        Memory().sync(api_key=SECRET, base_url=api.url)
+    assert api.headers[0]["Authorization"] == form.format(key=SECRET)
+    assert str(caught.value).endswith("the API said: Unknown key ****, see ****.")
+
+
+def test_a_header_that_is_always_the_same_masks_nothing(api, monkeypatch):
+    """Its value is no secret, and an error with `****` in it would not say what to do."""
+    monkeypatch.setattr(connector, "__KEY_HEADER", {"X-Tenant": "points", "apiKey": "{key}"})
+    api.faults = [Fault(status=401, body={"message": f"{SECRET} may not read points"})]
+    with pytest.raises(connector.SyncError) as caught:
+        Memory().sync(api_key=SECRET, base_url=api.url)
+    assert str(caught.value).endswith("the API said: **** may not read points")
+
+
 def test_a_failing_sync_leaves_the_key_nowhere(project, api):
     body = {"message": f"The key {SECRET} has expired"}
     api.faults = [Fault(page=2, status=429, body=body), Fault(page=3, status=403, body=body)]
