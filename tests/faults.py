@@ -392,7 +392,7 @@ FAULTS = {
             "Any number of users is asked for at once",
             find="min(max(per_page, 2 * len(sync.known)), __LARGEST_PAGE)",
             replace="max(per_page, 2 * len(sync.known))",
-            test=f"{PASSES}never_are_more_than_10000_users_asked_for",
+            test=f"{PASSES}no_more_than_10000_users_are_asked_for_at_once",
         ),
         Fault(
             "An API that refuses to give all at once ends the sync",
@@ -407,7 +407,7 @@ FAULTS = {
             test=f"{PASSES}passes_that_are_never_whole_end_and_hold_the_cursor_back",
         ),
         Fault(
-            "That no pass was whole is not told",
+            "A sync without a whole pass warns of nothing",
             find="    if not current.is_whole:\n        why",
             replace="    if False:\n        why",
             test=f"{PASSES}passes_that_are_never_whole_end_and_hold_the_cursor_back",
@@ -433,7 +433,7 @@ FAULTS = {
             test=f"{PASSES}passes_that_hide_the_same_user_and_repeat_different_ones_prove_nothing",
         ),
         Fault(
-            "Two passes that met the same users are alike, however often each came",
+            "How often each user came does not matter",
             find="current.met == previous.met",
             replace="current.met.keys() == previous.met.keys()",
             test=f"{PASSES}passes_that_hide_the_same_user_and_repeat_different_ones_prove_nothing",
@@ -445,16 +445,16 @@ FAULTS = {
             test=f"{PASSES}a_cache_that_answers_an_api_of_one_size_proves_nothing",
         ),
         Fault(
-            "A record that comes twice just as it was proves nothing",
+            "A record that comes twice unchanged is ignored",
             find=" or current.has_repeats:",
             replace=":",
-            test=f"{PASSES}a_user_who_comes_twice_just_as_it_was_shows_that_another_came_never",
+            test=f"{PASSES}a_record_that_comes_twice_unchanged_shows_that_another_never_came",
         ),
         Fault(
             "A link that is signed anew makes another record",
             find="values = tuple(map(user.get, __COLUMNS))",
             replace="values = json.dumps(user)",
-            test=f"{PASSES}a_user_who_comes_twice_just_as_it_was_shows_that_another_came_never",
+            test=f"{PASSES}a_record_that_comes_twice_unchanged_shows_that_another_never_came",
         ),
         Fault(
             "Two passes of a few users prove something",
@@ -489,13 +489,13 @@ FAULTS = {
     ],
     "A sync: doubtful": [
         Fault(
-            "A pass is believed whatever speaks against it",
+            "Doubts about a pass are ignored",
             find="    if current.doubt:\n        return False\n",
             replace="",
             test=f"{PAGES}a_gap_is_not_whole_although_as_many_rows_came_as_users_are_known",
         ),
         Fault(
-            "A short page in the middle has skipped nobody",
+            "A short page in the middle is no reason for doubt",
             find="if answer.users and len(last.users) < current.per_page:",
             replace="if False:",
             test=f"{PASSES}a_short_page_in_the_middle_may_have_skipped_users",
@@ -507,13 +507,13 @@ FAULTS = {
             test=f"{PASSES}pages_of_known_users_without_end_are_given_up_and_told",
         ),
         Fault(
-            "That the API's own total fell says nothing",
+            "A total that falls is ignored",
             find="if 0 < answer.total < current.total:",
             replace="if False:",
             test=f"{PASSES}a_user_deleted_while_pages_are_read_costs_nobody_else",
         ),
         Fault(
-            "A total that says more than came says nothing",
+            "A total that says more than came is ignored",
             find="(is_one_page or is_refused or has_more)",
             replace="(is_one_page or is_refused)",
             test=f"{PASSES}changes_that_end_at_a_full_page_while_the_total_says_more_move_no_cursor",
@@ -525,7 +525,7 @@ FAULTS = {
             test=f"{PASSES}a_total_that_is_no_larger_than_its_page_counts_that_page",
         ),
         Fault(
-            "A first page as full as a usual cap, and a refusal, are everybody",
+            "A refusal of page 2 after a full first page is the end",
             find="(page == 2 or step > 1)",
             replace="step > 1",
             test=f"{PAGES}a_refusal_after_a_first_page_as_full_as_a_usual_cap_is_no_end",
@@ -1663,7 +1663,7 @@ FAULTS = {
             test=f"{SECRETS}a_key_that_the_api_echoes_is_not_shown[where the text is cut]",
         ),
         Fault(
-            "What is printed of an API shows the key",
+            "The key is shown where the variables of the connector are printed",
             find="    session: requests.Session\n    url: str\n",
             replace="    session: requests.Session\n    url: str\n    __repr__ = lambda self: str(self.session.headers)\n",
             test=f"{SECRETS}what_holds_the_key_does_not_show_it_when_printed",
@@ -1891,19 +1891,19 @@ FAULTS = {
             test=f"{REPORTS}users_who_share_an_identifier_are_counted",
         ),
         Fault(
-            "How far a sync is is told after each page",
+            "Progress is told after each page",
             find="if sync.pages % __PAGES_PER_PROGRESS_LINE == 0:",
             replace="if True:",
             test=f"{SYNC}the_log_tells_what_is_synced_how_far_it_is_and_the_totals",
         ),
         Fault(
-            "How many users there are is not told",
+            "Progress is told without the number of all users",
             find=" if current.total and sync.updated_since is None else",
             replace=" if False else",
             test=f"{SYNC}the_log_tells_how_many_users_there_are_where_the_api_says_so",
         ),
         Fault(
-            "How many users there are is told of changes",
+            "Progress of a sync of changes is told with the number of all users",
             find=" if current.total and sync.updated_since is None else",
             replace=" if current.total else",
             test=f"{SYNC}the_log_tells_how_many_users_there_are_where_the_api_says_so",
@@ -1924,7 +1924,7 @@ FAULTS = {
             "Users who came twice in a pass that was not whole share an identifier",
             find="if shared and current.is_whole and len(current.met) == len(sync.known) + len(sync.without_key):",
             replace="if shared and len(current.met) == len(sync.known) + len(sync.without_key):",
-            test=f"{PASSES}a_user_who_comes_twice_just_as_it_was_shows_that_another_came_never",
+            test=f"{PASSES}a_record_that_comes_twice_unchanged_shows_that_another_never_came",
         ),
         Fault(
             "Columns are judged by a few users",
@@ -1951,13 +1951,13 @@ FAULTS = {
             test=f"{REPORTS}one_value_in_a_column_is_enough_and_zero_is_one",
         ),
         Fault(
-            "That nobody came is not told",
+            "A full read that finds nobody warns of nothing",
             find="    if not users:\n        yield",
             replace="    if False:\n        yield",
             test=f"{REPORTS}a_full_read_that_finds_nobody_is_told",
         ),
         Fault(
-            "Fewer users than the API's own total are not told",
+            "A total that is larger than what came warns of nothing",
             find="if brought < current.total:",
             replace="if False:",
             test=f"{REPORTS}fewer_users_than_the_apis_own_total_are_told",

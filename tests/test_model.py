@@ -291,6 +291,22 @@ class SyncedSource(RuleBasedStateMachine):
         self.sync(events)
         self.api.before_page.clear()
 
+    @rule(events=EVENTS, page=st.integers(3, 6), kept=st.integers(0, 4))
+    def a_sync_that_meets_a_page_that_is_short_for_a_moment(self, events, page, kept):
+        """Or empty. Not the last page, of which nobody can tell."""
+        serve = self.api.page
+
+        def serve_once(number, *query):
+            found = serve(number, *query)
+            if number != page or serve(number + 1, *query) in (None, found):
+                return found
+            self.api.page = serve
+            return found[:kept]
+
+        self.api.page = serve_once
+        assert self.sync(events)
+        self.api.page = serve
+
     @rule(page=st.integers(1, 6), kind=st.sampled_from(["reset", "cut", "gzip"]))
     def a_sync_that_meets_faults(self, page, kind):
         self.api.faults = [Fault(page=page, times=2, kind=kind)]

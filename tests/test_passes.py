@@ -212,7 +212,7 @@ def test_a_user_who_comes_twice_in_every_pass_does_not_hide_another(
 
 def hide_at_each_border(api, rows):
     """As a database may sort users with one timestamp: the last is on no page, and the first comes
-    in its place, just as it was. Only a page of all users has everybody."""
+    in its place, unchanged. Only a page of all users has everybody."""
     api.users = rows
     hiding = [*rows[:-1], rows[0]]
 
@@ -230,7 +230,7 @@ def test_a_user_whom_pages_of_every_size_hide_is_found_by_asking_for_all_at_once
     assert passes(outcome) == 3 and max(api.sizes) == 2 * 1199
 
 
-def test_never_are_more_than_10000_users_asked_for(project, api):
+def test_no_more_than_10000_users_are_asked_for_at_once(project, api):
     hide_at_each_border(api, users(5100))
     assert len(project.sync(api).rows) == 5100 and max(api.sizes) == 10_000
 
@@ -243,7 +243,7 @@ def test_an_api_that_refuses_to_give_all_at_once_is_read_in_small_pages(project,
     assert outcome.log_lines("Users may be missing: no pass was whole")
 
 
-def test_a_user_who_comes_twice_just_as_it_was_shows_that_another_came_never(project, api):
+def test_a_record_that_comes_twice_unchanged_shows_that_another_never_came(project, api):
     """Two passes hide the same user and repeat the same one. A rehire has two records."""
     hide_at_each_border(api, users(300))
     api.signed, serve = True, api.page  # it comes with another link each time
