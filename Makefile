@@ -21,7 +21,7 @@ run: set-up
 	  && python tests/tools/show_rows.py
 
 test: set-up
-	@"$(VENV)/bin/black" --quiet --check .
+	@"$(VENV)/bin/black" --quiet --check --diff .
 	@"$(VENV)/bin/flake8"
 	@"$(VENV)/bin/ruff" check --quiet .
 	@"$(VENV)/bin/complexipy" --plain

@@ -647,9 +647,8 @@ def describe_connection_failure(error: BaseException) -> AttemptFailed | SyncErr
         error = error.__context__
     if isinstance(error, ssl.SSLCertVerificationError) or getattr(error, "library", "") == "X509":
         why = getattr(error, "verify_message", "the bundle of certificates is unreadable")
-        return SyncError(
-            f"the server's certificate does not verify ({why}); {__CONNECTION_ADVICE}"
-        )
+        said = f"the server's certificate does not verify ({why}); {__CONNECTION_ADVICE}"
+        return SyncError(said)
     if "failed: 407" in str(error):  # as http.client tells of a CONNECT that was refused
         return SyncError(f"HTTP 407; {__ADVICE[407]}")
     reason = getattr(error, "strerror", None) or type(error).__name__
@@ -848,9 +847,10 @@ def identify(user) -> str | int:
 def fingerprint(user: dict) -> int:
     """A hash of the declared fields; others may hold links that are signed anew in each answer."""
     values = tuple(map(user.get, __COLUMNS))
-    with suppress(TypeError):  # an object or a list
+    try:
         return hash(values)
-    return hash(str(values))
+    except TypeError:  # an object or a list
+        return hash(str(values))
 
 
 def read_row(user: dict, key: str, current: Pass) -> dict:
@@ -887,10 +887,11 @@ def read_declared(column: str, value):
     if __COLUMNS[column] == "UTC_DATETIME":
         return parse_timestamp(value)
     if __COLUMNS[column] == "DOUBLE":
-        with suppress(OverflowError, TypeError, ValueError):
+        try:
             number = float(value)
-            return number if math.isfinite(number) and not isinstance(value, bool) else None
-        return None
+        except (OverflowError, TypeError, ValueError):
+            return None
+        return number if math.isfinite(number) and not isinstance(value, bool) else None
     if value is None or isinstance(value, str) or __COLUMNS[column] != "STRING":
         return value  # of another type, the SDK checks it
     # Not an object or a list, which the SDK would store in Python's notation.
@@ -917,10 +918,11 @@ def encode_undeclared(value):
 def parse_timestamp(text) -> datetime | None:
     """Read an ISO 8601 timestamp, such as `2026-03-01T12:00:00.123Z`, `2026-03-01 12:00 +0100` or
     `2026-03-01`, as UTC, which is also assumed if it names no zone; None if unreadable."""
-    with suppress(AttributeError, OverflowError, TypeError, ValueError):
+    try:
         written = read_iso(text)
         return (written if written.tzinfo else written.replace(tzinfo=UTC)).astimezone(UTC)
-    return None
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        return None
 
 
 @lru_cache(maxsize=8)  # the cursor looks once more at what a row has just read
