@@ -748,8 +748,8 @@ FAULTS = {
         ),
         Fault(
             "A time that cannot be held in UTC ends the sync",
-            find="with suppress(AttributeError, OverflowError, TypeError, ValueError):",
-            replace="with suppress(AttributeError, TypeError, ValueError):",
+            find="except (AttributeError, OverflowError, TypeError, ValueError):",
+            replace="except (AttributeError, TypeError, ValueError):",
             test=f"{CURSOR}what_is_no_timestamp_is_none",
         ),
     ],
@@ -1818,8 +1818,8 @@ FAULTS = {
         ),
         Fault(
             "An object in a declared column ends the sync",
-            find="with suppress(TypeError):  # an object",
-            replace="with suppress(KeyError):  # an object",
+            find="except TypeError:  # an object",
+            replace="except KeyError:  # an object",
             test=f"{ROWS}an_object_where_a_text_belongs_is_null_counted_and_kept",
         ),
         Fault(
