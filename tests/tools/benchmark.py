@@ -150,7 +150,7 @@ QUICK = Plan(
     marking=against_unmarked(10_000),
     many=20_000,
 )
-FEW = 2_000  # users, for the memory of a small sync
+FEW = 1_000  # users, for the memory of a small sync
 NOTHING_NEW = Sync("incremental", FEW)
 
 
