@@ -2,7 +2,7 @@
 
 It pages through `GET {base_url}/api/users` with the `updated_since` filter, upserts each user into
 the table `USER` and checkpoints after each page. The order of the users, the largest page, what
-follows the last page and whose clock counts are not public, so no rule below relies on them.
+follows the last page and whose clock applies are not public, so no rule below relies on them.
 
     sync     one call of update()
     window   the users that the filter of a sync lets through
@@ -65,7 +65,7 @@ __COLUMNS = {
     "updated_at": "UTC_DATETIME",
     "created_at": "UTC_DATETIME",
 }
-__OTHER_FIELDS = "other_fields"  # JSON: what has no column of its own, or not as it came
+__OTHER_FIELDS = "other_fields"  # JSON: fields without a column, and values that do not fit one
 
 __LARGE_PAGE = 1_000  # users a page at first
 __SMALL_PAGE = 100  # users a page where the API does not give large ones
@@ -146,7 +146,7 @@ class PageError(SyncError):
 
 
 class AttemptFailed(Exception):
-    """Why an attempt failed that is worth another one, and how long a rate limit asks to wait."""
+    """An attempt failed, but another may succeed: why, and how long a rate limit asks to wait."""
 
 
 def schema(configuration: dict) -> list:
@@ -155,7 +155,7 @@ def schema(configuration: dict) -> list:
 
 
 def update(configuration: dict, state: dict):
-    """Sync who changed since the last sync, or all. Raises ConfigurationError or SyncError."""
+    """Sync users changed since the last sync, or all. Raises ConfigurationError or SyncError."""
     try:
         api = open_api(validate_configuration(configuration))
         with api.session:
@@ -176,7 +176,7 @@ def update(configuration: dict, state: dict):
 #     page 2   D E      C has moved to page 1, which was already read: nobody sees it.
 #     page 3   F A      A is met a second time.
 #
-# The pages brought 6 rows, as many as the source has users, but only 5 different users. So it is
+# The pages brought 6 rows, as many as the source has users, but only 5 different users. This holds
 # for every order of rows, for changes, moves and hires: if pages are answered in order, a pass
 # that missed somebody met somebody else twice. So it is whole if it brought as many rows as the
 # sync knows users, and nothing else is doubtful. If not, the window is read again.
@@ -212,7 +212,7 @@ class Pass:
     rows: set = field(default_factory=set)  # what came, see fingerprint()
     has_repeats: bool = False  # a row came again on another page, just as it was
     total: int = 0  # how many users there are, where the API says so
-    doubt: str = ""  # what speaks against the pass: why somebody may be missing
+    doubt: str = ""  # what counts against the pass: why somebody may be missing
     cut_off: str = ""  # the refusal that ended it after a full page
     is_one_page: bool = False  # page 2 was page 1 again, and full
     is_whole: bool = False
@@ -243,15 +243,15 @@ def sync_users(sync: Sync):
     """Read the window until a pass was whole, store the cursor, and report. Each pass has other
     borders between pages: users with equal times can sort differently on either side of one."""
     previous, per_page, smallest = None, __LARGE_PAGE, __LARGE_PAGE
-    for number in range(2, __MAX_PASSES + 2):
+    for number in range(1, __MAX_PASSES + 1):
         current = read_pass(sync, per_page)
         current.is_whole = is_whole(sync, current, previous)
-        if current.is_whole or number > __MAX_PASSES:
+        if current.is_whole or number == __MAX_PASSES:
             break
-        log.info(f"Reading again, pass {number}: {current.doubt or 'users may have moved'}")
+        log.info(f"Reading again, pass {number + 1}: {current.doubt or 'users may have moved'}")
         previous, smallest = current, min(smallest, current.per_page)
         per_page = max(int(smallest * __SMALLER_PAGE), 1)
-        if number == __PASS_ALL_AT_ONCE:
+        if number + 1 == __PASS_ALL_AT_ONCE:
             per_page = min(max(per_page, 2 * len(sync.known)), __LARGEST_PAGE)
     if current.is_one_page and len(current.met) == current.first_size:
         raise SyncError(f"The API ignores `{__PAGE_PARAM}`: adapt __PAGE_PARAM in connector.py.")
@@ -259,7 +259,7 @@ def sync_users(sync: Sync):
 
 
 def finish_sync(sync: Sync, current: Pass):
-    """Store the cursor, mark who left, and tell what a person should know; no value of a user."""
+    """Store the cursor, mark leavers, and report what people need to know, without user data."""
     names, users = ("last_sync_time", "last_full_sync", "users"), len(sync.known)
     state = {name: sync.state[name] for name in names if name in sync.state}
     is_full, gaps = sync.updated_since is None, list(find_gaps(sync, current))
@@ -271,7 +271,7 @@ def finish_sync(sync: Sync, current: Pass):
         state["users"] = users
     if sync.is_marking and not gaps:
         mark_leavers(sync)
-    op.checkpoint(state=state)
+    op.checkpoint(state=state)  # commits the last rows, and what the next sync begins with
     counts = f"{users} user{'s' * (users != 1)} from {sync.pages} page{'s' * (sync.pages != 1)}"
     log.info(f"Synced {counts}; last_sync_time: {state.get('last_sync_time')}")
     if sync.is_marking and gaps:
@@ -324,7 +324,7 @@ def read_pass(sync: Sync, per_page: int) -> Pass:
         try:
             for answer in fetch_users(sync, current):
                 deliver_page(sync, current, answer)
-                # Commits the rows. The old state, since pages not yet read may hold older changes.
+                # Commits the rows with the old state: pages not yet read may hold older changes.
                 op.checkpoint(state=sync.state)
             return current
         except PageError as error:
@@ -343,7 +343,7 @@ def read_pass(sync: Sync, per_page: int) -> Pass:
 
 
 def is_filter_answered(sync: Sync) -> bool:
-    """Whether page 1 is answered with the filter now. Raises PageError unless it is without."""
+    """Whether page 1 is now answered with the filter. Raises PageError if it fails without too."""
     ask = partial(make_request_with_retry, sync.api, 1, __SMALL_PAGE)
     if refusal := ask(attempts=__LARGE_PAGE_ATTEMPTS).refusal:
         raise PageError(refusal)
@@ -361,7 +361,7 @@ def deliver_page(sync: Sync, current: Pass, answer: Answer):
     taken = (take_user(sync, current, *user) for user in zip(users, answer.keys, strict=True))
     rows = [row for row in taken if row]
     for row in rows:
-        op.upsert(table=__TABLE, data=row)
+        op.upsert(table=__TABLE, data=row)  # inserts the row, or replaces the one with its key
     if sync.is_marking:
         sync.delivered.append(zlib.compress(json.dumps(rows, default=datetime.isoformat).encode()))
     current.brought += len(answer.people)  # twice on one page is twice in the source
@@ -378,7 +378,7 @@ def deliver_page(sync: Sync, current: Pass, answer: Answer):
 
 
 def take_user(sync: Sync, current: Pass, user: dict, key: str | int) -> dict | None:
-    """Note what a user tells. Returns the row if the user is new to this sync, or newer."""
+    """Record a user. Returns the row if the user is new to this sync, or newer."""
     if not isinstance(key, str):
         sync.without_key.add(key)
         current.problems[f"users without a usable {__KEY}, skipped"] += 1
@@ -397,7 +397,7 @@ def take_user(sync: Sync, current: Pass, user: dict, key: str | int) -> dict | N
 
 
 def move_cursor(sync: Sync, updated_at: datetime, text: str):
-    """Move the cursor to a newer time, if it lies the margin before the sync's first answer."""
+    """Move the cursor to a newer time, if the sync's first answer is later by the margin."""
     if sync.cursor_at is None or updated_at > sync.cursor_at:
         margin = __CURSOR_MARGIN if read_iso(text).tzinfo else __CURSOR_MARGIN_WITHOUT_ZONE
         if sync.api.answered_at - updated_at >= margin:
@@ -405,7 +405,7 @@ def move_cursor(sync: Sync, updated_at: datetime, text: str):
 
 
 def is_whole(sync: Sync, current: Pass, previous: Pass | None) -> bool:
-    """Whether a pass cannot have missed a user: see above. Who has two records is met twice in
+    """Whether a pass cannot have missed a user: see above. A user with two records is met twice in
     every pass. So it is whole too if it met the same users as the one before, each as often, with
     other borders between pages, and no record twice.
 
@@ -427,7 +427,7 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
     but no other: a hire could move a user from a page not yet answered to one that was.
 
     Args:
-        current: the pass; what speaks against it is noted there.
+        current: the pass; notes what counts against it. The caller counts each page in it.
     Raises:
         PageError: a page could not be read, but smaller ones may be. SyncError: they would not.
     """
@@ -467,14 +467,14 @@ def request_first_page(sync: Sync, current: Pass) -> Answer:
 
 
 def tell_small_pages(current: Pass, page: int):
-    """Tell of an API that may know the page size by another name: its pages take long to read."""
+    """Log that the API may call the page size by another name: small pages take long to read."""
     brought, asked = len(current.first.users), current.first_size
     if page == 2 and brought < __SMALL_PAGE and asked == __LARGE_PAGE:
         log.info(f"Page 1 has {brought} of {asked:,} users asked for: check __PER_PAGE_PARAM")
 
 
 def find_rest(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer) -> Answer | None:
-    """What to read on with after a page without users, or with those of the last one or of page 1.
+    """The page to go on with after one without users, or with those of the last one or of page 1.
     None if the users end: the next page brings no others, nor does the page itself, asked again,
     and after a refusal page 1 is answered: a route may be gone for seconds. Raises PageError."""
     is_small = len(last.users) < __MIN_USERS_TO_JUDGE and len(last.users) != __SMALLEST_CAP
@@ -504,17 +504,17 @@ def find_rest(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer
 
 
 def check_end(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer):
-    """Note what speaks against an end after a page as full as asked for, or as a usual cap: every
+    """Note what counts against an end after a page as full as asked for, or as a usual cap: every
     page is page 1, a refusal, a larger total. Raises PageError if small pages may be answered."""
     asked, brought = current.first_size if page == 2 else current.per_page, len(last.users)
-    step = 1 if sync.updated_since is None else __SMALL_PAGE  # 250 changes can come by chance
-    is_cap = brought >= __SMALLEST_CAP and __LARGE_PAGE % brought == brought % step == 0
+    multiple_of = 1 if sync.updated_since is None else __SMALL_PAGE  # 250 can come by chance
+    is_cap = brought >= __SMALLEST_CAP and __LARGE_PAGE % brought == brought % multiple_of == 0
     if answer.refusal and brought >= asked:
         if asked == __LARGE_PAGE:
             raise PageError(answer.refusal)
         current.cut_off = answer.refusal
     is_one_page = page == 2 and bool(answer.users)
-    is_refused = answer.refusal and (page == 2 or step > 1)
+    is_refused = answer.refusal and (page == 2 or sync.updated_since is not None)
     has_more = current.met.total() < current.total
     if (brought >= asked or is_cap) and (is_one_page or is_refused or has_more):
         current.doubt, current.is_one_page = "the users end at a full page", is_one_page
@@ -524,7 +524,7 @@ def request_ahead(ahead: Future, *arguments):
     """Ask for a page on a thread of its own, which the process does not wait for at its end."""
     try:
         ahead.set_result(make_request_with_retry(*arguments))
-    except BaseException as error:
+    except BaseException as error:  # raised again by ahead.result()
         ahead.set_exception(error)
 
 
@@ -544,7 +544,7 @@ class Api:
 
 @dataclass
 class Answer:
-    """A page of users, with the declared fields under their declared names."""
+    """A page of users under their declared names; `keys`, `people` and `rows` are made of it."""
 
     users: list
     total: int = 0  # how many users there are on all pages, where the API says so
@@ -656,7 +656,7 @@ def describe_connection_failure(error: BaseException) -> AttemptFailed | SyncErr
 
 
 def check_status(response: requests.Response, page: int) -> Answer:
-    """What a status of 300 and more tells. Raises as send_request(), unless the users may end."""
+    """Judge a status of 300 or more. Raises like send_request(), unless the users may end."""
     status, said = response.status_code, quote_error(response)
     is_limit = status == 429 or "Retry-After" in response.headers  # many APIs limit rates with 403
     if is_limit or status in __RETRIED_STATUSES:
@@ -749,14 +749,14 @@ def find_list(body):
 
 
 def name_fields(fields) -> str:
-    """The names of fields, for who adapts the connector; none that may be a value of a user."""
+    """The names of fields, for whoever adapts the connector; none that may be user data."""
     names = fields if isinstance(fields, dict) else {}
     found = [f"`{name}`" for name in names if re.fullmatch("[A-Za-z_]+", name)]
     return ", ".join(found[:__MAX_NAMED_FIELDS]) or "not named"
 
 
 def tells_error(fields: dict, users) -> bool:
-    """Whether an answer says that it failed. Change this if your API ends its list of users so."""
+    """Whether an answer says that it failed. Change this if your API ends its list that way."""
     failures, folded = dict(__FAILURES), {fold_name(name): fields[name] for name in fields}
     if users is None and not folded.get("success"):
         failures["message detail"] = __ERROR
@@ -900,7 +900,7 @@ def read_declared(column: str, value):
 
 @lru_cache(maxsize=10_000)
 def is_column_name(name: str) -> bool:
-    """Whether a field can have a column: not if its name is no ASCII, Fivetran's, or declared."""
+    """Whether a field can have a column: not if its name is non-ASCII, Fivetran's, or declared."""
     taken = map(fold_name, (*__COLUMNS, __OTHER_FIELDS))
     return bool(__COLUMN_NAME.fullmatch(name)) and fold_name(name) not in taken
 
@@ -911,7 +911,7 @@ def encode_undeclared(value):
         digits = repr(value)  # a float gets 32 bits; a text with a point becomes a DOUBLE
         return digits if "." in digits else digits.replace("e", ".0e")
     if isinstance(value, str):
-        return __ZONED_MINUTE.sub(r"\1:00\2", value)  # SDK 3.0.0 fails at times without seconds
+        return __ZONED_MINUTE.sub(r"\1:00\2", value)  # SDK 3.0.0 fails on times without seconds
     return value
 
 
@@ -945,7 +945,7 @@ def find_warnings(sync: Sync, current: Pass) -> Iterator[str]:
     if sync.filter_refusal:
         yield f"The API refuses the filter `{name}`, so everybody was read: {sync.filter_refusal}"
     yield from (f"{number} {reason}" for reason, number in sorted(current.problems.items()))
-    shared = [times for key, times in current.met.items() if times > 1 and isinstance(key, str)]
+    shared = [count for key, count in current.met.items() if count > 1 and isinstance(key, str)]
     if shared and current.is_whole and len(current.met) == len(sync.known) + len(sync.without_key):
         yield f"{sum(shared)} users share an {__KEY} with another; {len(shared)} rows are stored"
     empty = ", ".join(name for name in __COLUMNS if name not in current.filled)
@@ -954,7 +954,7 @@ def find_warnings(sync: Sync, current: Pass) -> Iterator[str]:
 
 
 def describe_unforeseen(error: Exception) -> str:
-    """Name an error and where it arose. One of this file is not quoted: it may hold users."""
+    """Name an error and where it arose. An error in this file is not quoted: it may hold users."""
     places = traceback.extract_tb(error.__traceback__)
     path = ", ".join(f"{at.name}() {at.lineno}" for at in places if at.filename == __file__)
     said = "" if places[-1].filename == __file__ else f": {error}"
@@ -974,13 +974,13 @@ def validate_configuration(configuration: dict) -> dict:
     for name in __SETTINGS:
         value = re.sub(r"^[\s\"'“”‘’]+|[\s\"'“”‘’]+$", "", str(configuration.get(name) or ""))
         settings[name] = "" if re.fullmatch("<.*>", value, re.DOTALL) else value
-    if use_mock := settings["use_mock"].lower() == "true":
+    if is_mock := settings["use_mock"].lower() == "true":
         settings.update(api_key="mock", base_url=__MOCK_BASE_URL)
     for name, value in settings.items():
         if not re.fullmatch(__SETTINGS[name], value, re.IGNORECASE | re.DOTALL):
             fault = "cannot be used" if value else "is missing"
             raise ConfigurationError(f"{name} {fault}: {__REMEDIES[name]}.")
-    if use_mock and os.environ.get("FIVETRAN_DEPLOYMENT_MODEL") != "local_debug":
+    if is_mock and os.environ.get("FIVETRAN_DEPLOYMENT_MODEL") != "local_debug":
         raise ConfigurationError("use_mock is for `fivetran debug` and `fivetran run`: remove it.")
     parent, _, leaf = __PATH.rpartition("/")  # pasted along; not the host of https://api
     url = re.sub(f"(?<!/){parent}(/{leaf})?$", "", settings["base_url"].rstrip("/")).rstrip("/")
@@ -991,7 +991,7 @@ def validate_configuration(configuration: dict) -> dict:
 # --- The setup form -----------------------------------------------------------------------------
 def setup_test(find_problem: Callable) -> Callable:
     """Make a setup test of a function that gets the API, a way to ask it, and its first users, and
-    tells what is wrong. The test never raises: a crash report would show settings unmasked."""
+    returns what is wrong. The test never raises: a crash report would show settings unmasked."""
 
     def test(configuration: dict):
         try:
@@ -1024,14 +1024,14 @@ def users_test(api: Api, ask: Callable, users: list) -> str | None:
     if not found:
         return f"The users have no {__KEY} but {name_fields(users[0])}: adapt find_spellings()."
     if find_times(found) or all(user.get("updated_at", "missing") is None for user in found):
-        return None  # never updated, as yet
+        return None  # nobody has been updated yet
     return "No user has a readable updated_at: without it every sync reads everybody."
 
 
 @setup_test
 def filter_test(api: Api, ask: Callable, users: list) -> str | None:
-    """The API takes one of its own times as a filter, returns who changed later, and leaves out
-    who did not: users older than a time to come. If it refuses that, this shows nothing."""
+    """The API takes one of its own times as a filter, returns later changes, and leaves out
+    users older than a future time. If it refuses that one, this proves nothing."""
     name, times = api.updated_since_param, find_times(users)
     earlier = [time_of_user for time_of_user in times if time_of_user[0] < times[-1][0]] or times
     since_at, since, _ = earlier[-1] if earlier else (None, None, None)
@@ -1065,7 +1065,7 @@ def configuration_form() -> ConfigurationForm:
     label, said = "Name of the timestamp filter", f"For changes since a time; blank: {param}."
     form.add_field(text("updated_since_param", label, description=said, placeholder=param))
     label = "Days between full syncs"
-    said = "Read everybody after so many days, and mark who left. Recommended: 7; blank: never."
+    said = "Read all users after this many days and mark leavers. Recommended: 7; blank: never."
     form.add_field(text("full_sync_days", label, description=said, placeholder="7"))
     form.add_test(label="The API accepts the key", func=connection_test)
     form.add_test(label="The API returns users as expected", func=users_test)
@@ -1094,6 +1094,6 @@ def answer_mock(updated_since_param: str, request, **_) -> requests.Response:
 # --- The connector ------------------------------------------------------------------------------
 connector = Connector(update=update, schema=schema, configuration_form=configuration_form)
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # `python connector.py`, without Fivetran's command line
     os.environ.setdefault("FIVETRAN_DEPLOYMENT_MODEL", "local_debug")
     connector.debug(configuration=json.loads(Path("configuration.json").read_text("utf-8")))

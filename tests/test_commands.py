@@ -383,7 +383,7 @@ def test_make_test_checks_the_whole_tree_and_ends_with_the_tests(folder):
         write_script(folder / ".venv" / "bin" / name, f"echo {name} $@")
     write_script(folder / "tests" / "tools" / "set_up.sh", "")
     assert run(folder, "make", "test").output.splitlines() == [
-        "black --quiet --check .",
+        "black --quiet --check --diff .",
         "flake8",
         "ruff check --quiet .",
         "complexipy --plain",

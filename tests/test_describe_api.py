@@ -87,7 +87,7 @@ def test_an_api_as_it_is_assumed_is_described_in_nine_requests(describe, api):
     }
 
 
-def test_the_shape_of_the_fields_is_told(describe, api):
+def test_the_shape_of_the_fields_is_reported(describe, api):
     """Another spelling, nulls, a field that some lack, a declared one that all lack, keys."""
     api.names, api.order = {"updated_at": "updatedAt", "lastName": "familyName"}, "storage"
     api.users = [user(1), *users(30)[1:], {**user(2), "tags": [], "address": {"city": "Ghent"}}]
@@ -103,7 +103,7 @@ def test_the_shape_of_the_fields_is_told(describe, api):
     assert found["error"] == ""
 
 
-def test_the_notation_of_times_is_told(describe, api):
+def test_the_notation_of_times_is_reported(describe, api):
     api.order = "storage"
     times = ["2026-02-01 10:00:00.123", "2026-02-02", "2026-02-03T10:00:00+02:00", "2/1/2026 AM"]
     api.users = [user(n, time) for n, time in enumerate(times)]
@@ -116,7 +116,7 @@ def test_the_notation_of_times_is_told(describe, api):
     ]
 
 
-def test_an_api_of_small_pages_that_counts_them_by_what_was_asked_for_is_told(describe, api):
+def test_an_api_of_small_pages_that_counts_them_by_what_was_asked_for_is_reported(describe, api):
     api.users, api.page_cap, api.offset_from_asked = users(1100), 50, True
     found = describe(api)
     assert found["Page 1 of 1,000"] == found["Page 1 of 100"] == "50 users"
@@ -133,7 +133,7 @@ def test_an_api_that_refuses_large_pages_is_described_in_small_ones(describe, ap
     assert found[FILTER] == "52 users pass, 0 of them are older" and found["error"] == ""
 
 
-def test_the_order_and_ties_at_borders_are_told(describe, api):
+def test_the_order_and_ties_at_borders_are_reported(describe, api):
     """150 users have one time, so that a border is among them."""
     api.users = [user(n, NOON - timedelta(days=n // 150)) for n in range(400)]
     api.order, api.page_cap = "-updated_at", 100
@@ -156,7 +156,7 @@ def test_numbers_are_ordered_as_numbers(describe, api):
     assert found[FILTER] == "cannot be tried, since no user has a readable updated_at"
 
 
-def test_what_the_filter_does_is_told(describe, api):
+def test_what_the_filter_does_is_reported(describe, api):
     api.users, api.order = [*users(30), user(31)], "id"
     api.strict, api.keeps_nulls = True, True
     found = describe(api)
@@ -172,14 +172,14 @@ def test_what_the_filter_does_is_told(describe, api):
     assert describe(api, updated_since_param="after")["The filter `after`"] == found[FILTER]
 
 
-def test_a_filter_in_another_zone_is_told(describe, api):
+def test_a_filter_in_another_zone_is_reported(describe, api):
     """It takes UTC for local time: the API would have to write seven hours later."""
     api.users = users(30)
     api.passes = lambda row, since: row["updated_at"] >= text(NOON)
     assert describe(api)[f"{FILTER}, users who changed later"] == "left out"
 
 
-def test_a_filter_that_is_refused_is_told_with_what_the_api_said(describe, api):
+def test_a_filter_that_is_refused_is_reported_with_what_the_api_said(describe, api):
     api.users, api.filter_takes = users(3), lambda since: False
     found = describe(api)
     assert found[FILTER].endswith("the API said: updated_since must not be older than 90 days")
@@ -194,14 +194,14 @@ def test_a_filter_that_is_refused_is_told_with_what_the_api_said(describe, api):
         "page 1": SAME,
     }.items(),
 )
-def test_what_lies_past_the_end_is_told(describe, api, past_end, told):
+def test_what_lies_past_the_end_is_reported(describe, api, past_end, told):
     api.users, api.past_end = users(150), past_end
     api.page_cap = 100
     assert describe(api)[PAST] == told
 
 
 @pytest.mark.parametrize("count", [30, 1300])
-def test_pages_that_are_counted_from_another_number_are_told(describe, api, count):
+def test_pages_that_are_counted_from_another_number_are_reported(describe, api, count):
     """A sync cannot notice."""
     api.users, api.first_page = users(count), FIRST - 1
     found = describe(api)
@@ -209,14 +209,14 @@ def test_pages_that_are_counted_from_another_number_are_told(describe, api, coun
     assert found["error"] == ""
 
 
-def test_a_page_parameter_that_counts_users_is_told(describe, api):
+def test_a_page_parameter_that_counts_users_is_reported(describe, api):
     api.users = users(300)
     api.page = lambda number, per_page, since: api.users[number - 1 : number - 1 + 100]
     page_2 = describe(api)["Page 2, compared with page 1"]
     assert page_2.endswith("99 of them the same; so the parameter counts users, not pages")
 
 
-def test_a_list_elsewhere_is_told_with_its_place_and_its_fields(describe, api):
+def test_a_list_elsewhere_is_reported_with_its_place_and_its_fields(describe, api):
     api.users, api.list_name = users(30), "result.people"
     found = describe(api)
     assert found["The answer"] == "`result` object, `success` boolean"
@@ -234,7 +234,7 @@ def test_a_list_elsewhere_is_told_with_its_place_and_its_fields(describe, api):
         ({"status": 204}, "HTTP 204"),
     ],
 )
-def test_an_api_that_does_not_answer_is_told_in_the_words_of_the_connector(
+def test_an_api_that_does_not_answer_is_reported_in_the_words_of_the_connector(
     describe, api, fault, told
 ):
     api.faults = [Fault(times=99, **fault)]
@@ -302,7 +302,7 @@ def test_it_reads_configuration_json_and_decrypts_it_as_the_command_line_does(tm
         (None, "No such file"),
     ],
 )
-def test_settings_that_cannot_be_used_are_told_in_a_line(script, tmp_path, written, told):
+def test_settings_that_cannot_be_used_are_reported_in_a_line(script, tmp_path, written, told):
     path = tmp_path / "configuration.json"
     configuration_decryption.get_or_create_key()
     if written is not None:

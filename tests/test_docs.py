@@ -254,7 +254,7 @@ def test_the_recommended_days_between_full_reads_are_the_same_everywhere():
     assert f"recommended `full_sync_days` of {days}" in plain(PAGES["docs/modelling.md"])
 
 
-def test_who_is_marked_is_told_as_the_connector_decides_it():
+def test_who_is_marked_is_reported_as_the_connector_decides_it():
     page = plain(PAGES["docs/modelling.md"])
     assert getattr(connector, "__MIN_SHARE_TO_MARK") == 0.5
     assert "at least half as many users came as in the last complete read" in page

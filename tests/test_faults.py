@@ -114,7 +114,7 @@ def run(project, *names) -> subprocess.CompletedProcess:
     )
 
 
-def test_what_came_of_each_fault_is_told(sums):
+def test_what_came_of_each_fault_is_reported(sums):
     done = run(sums)
     told = re.findall(r"^  (\S.*?) +\d+\.\d s  (.+)$", done.stdout, re.MULTILINE)
     assert told == [

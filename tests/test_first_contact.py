@@ -123,7 +123,7 @@ def test_a_method_that_the_api_lacks_is_told_from_a_wrong_address(project, api):
     assert "your tenant's API lacks this method: ask Awardco" in message
 
 
-def test_users_without_the_key_are_told_with_the_names_of_their_fields(project, api):
+def test_users_without_the_key_are_reported_with_the_names_of_their_fields(project, api):
     api.names, api.users = {"employeeId": "id", "email": "workEmail"}, users(30)
     outcome = project.sync(api)
     assert outcome.failed and outcome.rows == {}
@@ -133,7 +133,7 @@ def test_users_without_the_key_are_told_with_the_names_of_their_fields(project, 
         assert "`id`, `firstName`, `lastName`, `workEmail`" in told
 
 
-def test_no_name_that_may_be_a_value_is_told_and_ten_names_at_most(project, api):
+def test_no_name_that_may_be_a_value_is_reported_and_ten_names_at_most(project, api):
     """A user's address is a name where an API sends users by address."""
     odd = {"x.q@home.example": 1, "E77aZ9": 2, "Quill feather": 3, "Größe": 4, "": 5}
     names = [f"field_{letter}" for letter in "abcdefghijkl"]
@@ -158,7 +158,7 @@ def told_of_small_pages(outcome) -> list:
     return outcome.log_lines("check __PER_PAGE_PARAM")
 
 
-def test_an_api_that_knows_the_page_size_by_another_name_is_told_once(project, api):
+def test_an_api_that_knows_the_page_size_by_another_name_is_reported_once(project, api):
     api.users, api.per_page_param, api.tick = users(45), f"{PER_PAGE_PARAM}s", timedelta(0)
     outcome = project.sync(api)
     assert len(outcome.rows) == 45 and project.destination.warnings == []
@@ -167,12 +167,12 @@ def test_an_api_that_knows_the_page_size_by_another_name_is_told_once(project, a
 
 
 @pytest.mark.parametrize("count, cap", [(99, 1000), (250, 100)])
-def test_a_small_tenant_and_pages_of_a_hundred_are_no_reason_to_tell(project, api, count, cap):
+def test_a_small_tenant_and_pages_of_a_hundred_are_no_reason_to_report(project, api, count, cap):
     api.users, api.page_cap = users(count), cap
     assert told_of_small_pages(project.sync(api)) == []
 
 
-def test_small_pages_are_told_once_however_often_they_are_read(project, api):
+def test_small_pages_are_reported_once_however_often_they_are_read(project, api):
     """Somebody changes in each pass."""
     api.users, api.page_cap, api.order = users(60), 20, "storage"
     api.before_answer = lambda page: page == 2 and api.move(api.users[0]["employeeId"], 59)

@@ -233,7 +233,7 @@ class SyncedSource(RuleBasedStateMachine):
         self.sync(events)
 
     @rule(events=EVENTS, page=st.integers(1, 6), failure=st.sampled_from(list(FAILURES)))
-    def a_sync_that_is_told_an_error_in_a_200(self, events, page, failure):
+    def a_sync_that_gets_an_error_in_a_200(self, events, page, failure):
         self.api.fails_from, self.api.failure = page, failure
         self.sync(events)
         self.api.fails_from = None

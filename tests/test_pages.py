@@ -277,7 +277,7 @@ def test_a_last_page_of_one_user_who_moved_there_from_page_1_tells_of_a_missed_o
     assert len(outcome.rows) == 301 and outcome.rows["E00001"]["balance"] == 0.5
 
 
-def test_users_that_end_with_a_refusal_of_a_full_page_are_told(project, api):
+def test_users_that_end_with_a_refusal_of_a_full_page_are_reported(project, api):
     """Many an API reaches no deeper than 10,000 users, and says so with 400."""
     api.users, api.page_cap = users(450), 100
     serve = api.page
@@ -322,7 +322,7 @@ def test_a_refusal_after_a_first_page_as_full_as_a_usual_cap_is_no_end(project, 
     assert "every page is page 1" not in outcome.log
 
 
-def test_a_refusal_after_the_last_users_is_not_told(project, api):
+def test_a_refusal_after_the_last_users_is_not_reported(project, api):
     api.users, api.page_cap, api.past_end = users(350), 100, "404"
     assert "there may be more" not in project.sync(api).log
 
@@ -439,7 +439,7 @@ REFUSED_FILTERS = {
 
 
 @pytest.mark.parametrize("refusal", REFUSED_FILTERS.values(), ids=REFUSED_FILTERS)
-def test_a_filter_that_the_api_refuses_means_everybody_is_read_and_told(project, api, refusal):
+def test_a_filter_that_the_api_refuses_means_everybody_is_read_and_reported(project, api, refusal):
     api.users = users(350, LAST_WEEK)
     first = project.sync(api)
     api.filter_takes, api.filter_refusal = lambda since: False, refusal
@@ -597,7 +597,7 @@ def test_an_api_that_ignores_page_is_an_error_in_an_incremental_sync_too(project
 
 
 @pytest.mark.parametrize("count", [100, 5000])
-def test_an_api_that_ignores_page_and_size_is_told_where_its_one_page_may_be_a_cap(
+def test_an_api_that_ignores_page_and_size_is_reported_where_its_one_page_may_be_a_cap(
     project, api, count
 ):
     """It may want offset and limit, and gives 100 of 5,000; or it has just 100 users."""
@@ -608,7 +608,9 @@ def test_an_api_that_ignores_page_and_size_is_told_where_its_one_page_may_be_a_c
     assert len(outcome.log_lines(said)) == 2 and outcome.state == {} and not outcome.failed
 
 
-def test_an_api_that_knows_neither_page_nor_size_is_told_although_it_gives_only_ten(project, api):
+def test_an_api_that_knows_neither_page_nor_size_is_reported_although_it_gives_only_ten(
+    project, api
+):
     """Ten are the default of Awardco's other methods: it would be success with 10 of 450 users."""
     api.users, api.page_param, api.per_page_param = users(450), "offset", "limit"
     outcome = project.sync(api)

@@ -318,7 +318,7 @@ def test_a_short_page_in_the_middle_may_have_skipped_users(project, api):
     assert len(outcome.rows) == 350 and outcome.log_lines("page 2 was short, but page 3 brought")
 
 
-def test_pages_that_are_always_short_hold_the_cursor_back_and_are_told(project, api):
+def test_pages_that_are_always_short_hold_the_cursor_back_and_are_reported(project, api):
     """The API leaves out whom the key may not see, or skips users: nobody can tell."""
     api.users, api.page_cap, serve = users(350), 100, api.page
     api.page = lambda page, per_page, since: (serve(page, per_page, since) or [])[:-3]
@@ -397,7 +397,7 @@ def test_a_pass_that_meets_only_known_users_for_two_pages_is_not_at_its_end(proj
     assert len(project.sync(api).rows) == 226
 
 
-def test_pages_of_known_users_without_end_are_given_up_and_told(project, api):
+def test_pages_of_known_users_without_end_are_given_up_and_reported(project, api):
     """The API mixes the same 300 users anew for each page number, whatever that is."""
     api.users, api.order = users(300), "shuffled"
     api.page = lambda page, *_: api.ordered()[:100] if page < 99 else None

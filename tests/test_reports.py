@@ -99,7 +99,7 @@ def test_columns_are_judged_by_changes_too(warn):
     assert warn(found, {"last_sync_time": found[1]["updated_at"]}) == []
 
 
-def test_a_source_without_any_change_date_is_told(warn):
+def test_a_source_without_any_change_date_is_reported(warn):
     (warning,) = warn([user(n) for n in range(20)])
     assert "No user has a value in updated_at" in warning
 
@@ -125,7 +125,7 @@ def test_problems_are_counted_by_column_without_a_value_of_any_user(warn):
 
 
 @pytest.mark.parametrize("total", ["count", "total", "totalCount", "meta.total_records"])
-def test_fewer_users_than_the_apis_own_total_are_told(warn, api, total):
+def test_fewer_users_than_the_apis_own_total_are_reported(warn, api, total):
     api.total, api.unlisted = total, 3
     (warning,) = warn(users(150))
     assert "153 users" in warning and "150" in warning
@@ -147,7 +147,7 @@ def test_the_total_of_everybody_is_no_reason_to_warn_an_incremental_sync(warn, a
     assert warn(users(150), {"last_sync_time": users(150)[100]["updated_at"]}) == []
 
 
-def test_a_full_read_that_finds_nobody_is_told(warn):
+def test_a_full_read_that_finds_nobody_is_reported(warn):
     (warning,) = warn([])
     assert warning.startswith("The API returned no users: check that the key may see")
     assert warn([], {"last_sync_time": "2026-01-01T00:00:00Z"}) == []
@@ -156,7 +156,7 @@ def test_a_full_read_that_finds_nobody_is_told(warn):
 # --- the filter
 
 
-def test_a_filter_that_is_ignored_is_told(warn, api):
+def test_a_filter_that_is_ignored_is_reported(warn, api):
     api.filter_param = None
     found = [user(1, LONG_AGO - TWO_DAYS - timedelta(seconds=1)), *users(30, LONG_AGO)[1:]]
     (warning,) = warn(found, {"last_sync_time": found[-1]["updated_at"]})
@@ -170,7 +170,7 @@ def test_users_two_days_older_than_the_filter_are_no_reason_to_warn(warn, api):
     assert warn(found, {"last_sync_time": found[-1]["updated_at"]}) == []
 
 
-def test_a_filter_that_is_refused_is_told_with_what_the_api_said(warn, api):
+def test_a_filter_that_is_refused_is_reported_with_what_the_api_said(warn, api):
     api.filter_takes = lambda since: False
     (warning,) = warn(users(30), {"last_sync_time": users(30)[0]["updated_at"]})
     assert f"filter `{UPDATED_SINCE}`" in warning

@@ -83,7 +83,7 @@ PASSING = {
 
 
 @pytest.mark.parametrize("fault, why", PASSING.values(), ids=PASSING)
-def test_a_passing_fault_is_got_over_and_told(api, told, monkeypatch, fault, why):
+def test_a_passing_fault_is_got_over_and_reported(api, told, monkeypatch, fault, why):
     monkeypatch.setattr(connector, "__TIMEOUT_SECONDS", (5, 0.5))
     api.users = users(3)
     api.faults = [Fault(page=2, **fault)]
@@ -244,14 +244,14 @@ def test_nonsense_for_a_wait_means_the_ordinary_one(api, clock):
 
 @pytest.mark.parametrize("status", [403, 429, 503])
 @pytest.mark.parametrize("value, seconds", [("3601", 3601), (http_date(days=7), 604800)])
-def test_hours_of_waiting_are_not_slept_but_told(api, clock, status, value, seconds):
+def test_hours_of_waiting_are_not_slept_but_reported(api, clock, status, value, seconds):
     api.faults = [Fault(times=99, status=status, headers={"Retry-After": value}, body=BUSY)]
     message = failure(api)
     assert f"HTTP {status}" in message and f"asks to wait {seconds} s" in message
     assert clock.sleeps == [] and api.pages_asked() == [1]
 
 
-def test_hours_of_waiting_after_the_last_attempt_in_large_pages_are_told_too(api, clock):
+def test_hours_of_waiting_after_the_last_attempt_in_large_pages_are_reported_too(api, clock):
     """Small pages would meet the same limit."""
     api.faults = [Fault(status=503), Fault(times=99, status=503, headers={"Retry-After": "7200"})]
     assert "(attempt 2): HTTP 503; the API asks to wait 7200 s" in failure(api)
@@ -609,7 +609,7 @@ BROKEN_SETTINGS = {
 
 
 @pytest.mark.parametrize("settings", BROKEN_SETTINGS.values(), ids=BROKEN_SETTINGS)
-def test_a_machine_from_which_no_request_can_go_is_told_with_what_to_check(
+def test_a_machine_from_which_no_request_can_go_is_reported_with_what_to_check(
     clock, monkeypatch, settings
 ):
     """No request can cure it, and it is no bug of the connector."""

@@ -54,7 +54,7 @@ def land_in_columns(project, api, values):
 # --- users
 
 
-def test_users_without_an_identifier_are_skipped_counted_and_told_once(project, api):
+def test_users_without_an_identifier_are_skipped_counted_and_reported_once(project, api):
     unusable = [{"employeeId": value} for value in (None, "", " \t", {"id": 1}, [1], True, False)]
     unusable += [{"employeeId": NAN, "firstName": "A"}, {"employeeId": NAN, "firstName": "B"}]
     unusable += [{}, None, "E00001", 17, ["E00001"]]

@@ -380,7 +380,7 @@ def test_what_the_sdk_says_of_an_error_is_shown_without_the_users(project, api, 
     assert holding(PERSONAL, found) == set()
 
 
-def test_users_that_cannot_be_read_are_told_of_without_their_values(project, api):
+def test_users_that_cannot_be_read_are_reported_of_without_their_values(project, api):
     api.users = [
         {**person(1), "employeeId": None},
         {**person(2), "employeeId": {"id": "E77aZ9"}},

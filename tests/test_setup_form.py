@@ -140,17 +140,17 @@ def test_a_setup_test_does_not_wait_for_minutes_on_the_api_s_word(api, clock):
     assert clock.sleeps == []
 
 
-def test_a_tenant_without_users_is_told(api):
+def test_a_tenant_without_users_is_reported(api):
     assert "returns no users" in check("users_test", api)
 
 
-def test_users_that_carry_their_key_under_another_name_are_told(api):
+def test_users_that_carry_their_key_under_another_name_are_reported(api):
     api.faults = [Fault(status=200, body=listing([{"id": 1}, {"id": 2}]))]
     assert "no employeeId" in check("users_test", api)
 
 
 @pytest.mark.parametrize("value", ["31/12/2025", 1767225600])
-def test_users_without_a_readable_updated_at_are_told(api, value):
+def test_users_without_a_readable_updated_at_are_reported(api, value):
     api.users = [user(1, value), user(2, value)]
     assert "readable updated_at" in check("users_test", api)
 
@@ -161,7 +161,7 @@ def test_one_good_user_among_odd_ones_is_enough(api):
     assert check("users_test", api) is None
 
 
-def test_a_filter_that_the_api_ignores_is_told_with_the_setting_to_change(api):
+def test_a_filter_that_the_api_ignores_is_reported_with_the_setting_to_change(api):
     api.users = users(3)
     api.filter_param = None
     message = check("filter_test", api)
@@ -248,7 +248,7 @@ def test_the_filter_is_asked_in_the_notation_of_the_api(api, newest, second, two
 
 
 @pytest.mark.parametrize("hours", [-8, 5.5])
-def test_a_filter_that_reads_times_in_another_zone_is_told(api, hours):
+def test_a_filter_that_reads_times_in_another_zone_is_reported(api, hours):
     """It takes UTC for local time: west of it, who changed within eight hours is left out."""
     api.users = [*users(30), user(99, NOON - timedelta(days=2, hours=-1))]
     serve, shift = api.passes, timedelta(hours=-hours)

@@ -1,4 +1,4 @@
-"""How fast the connector is, beside the SDK alone and beside a plain reader of pages.
+"""How fast the connector is, compared with the SDK alone and with a plain reader of pages.
 
 `make bench` runs it, best on a machine with nothing else to do; `--quick` gives a rough answer. It
 measures whole syncs through the SDK's `debug()` into DuckDB, each in a process, a home and a

@@ -6,7 +6,7 @@ names then runs. Before that, all these tests must pass without a fault. What is
 
     caught          the test failed, or took too long
     NOT CAUGHT      the test passed
-    text not found  the text to replace does not stand once in connector.py; the nearest line is
+    text not found  the text to replace does not occur once in connector.py; the nearest line is
                     shown
     broken          connector.py cannot be loaded, or the test did not get as far as to fail
 
