@@ -319,7 +319,7 @@ USERS = st.lists(  # many, since a sync costs the same for one as for all; too f
 )
 
 
-@settings(max_examples=8, **CONFIGURED)
+@settings(max_examples=6, **CONFIGURED)
 @given(first=USERS, second=USERS)
 def test_any_json_in_any_field_lands_every_user_with_an_identifier(capsys, first, second):
     """Two syncs into one table, so that its columns also have to take what comes later."""
