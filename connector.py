@@ -70,10 +70,10 @@ __OTHER_FIELDS = "other_fields"  # JSON: fields without a column, and values tha
 __LARGE_PAGE = 1_000  # users a page at first
 __SMALL_PAGE = 100  # users a page where the API does not give large ones
 __LARGEST_PAGE = 10_000  # users a page in the pass that asks for all at once
-__SMALLEST_CAP = 10  # users a page; fewer on page 1 tell nothing about how many the API gives
+__SMALLEST_CAP = 10  # users a page; caps are multiples of it, and a smaller page 1 shows none
 __MAX_PASSES = 5  # a source that changes during each of so many will not rest for a sixth
 __PASS_ALL_AT_ONCE = 3  # one page has no border at which users can be missed
-__SMALLER_PAGE = 0.75  # of the smallest so far: what the other passes ask for
+__NEXT_SIZE_SHARE = 0.75  # what each other pass asks for, as a share of the smallest page so far
 __MIN_USERS_TO_JUDGE = 20  # fewer can be alike, or odd, by chance
 __MAX_TIMES_EACH = 3  # users who come more often on average are sent without end
 __MIN_SHARE_TO_MARK = 0.5  # of the users of the last complete read; if fewer came, mark nobody
@@ -207,14 +207,14 @@ class Pass:
     first_size: int  # users asked for with page 1
     per_page: int  # and with the pages after it
     first: Answer | None = None  # page 1
-    brought: int = 0  # users of each page, summed: who is on two pages counts twice
+    brought: int = 0  # users of each page, summed: twice on one page counts once, on two twice
     met: Counter = field(default_factory=Counter)  # how often each user came, see identify()
     rows: set = field(default_factory=set)  # what came, see fingerprint()
     has_repeats: bool = False  # a row came again on another page, just as it was
     total: int = 0  # how many users there are, where the API says so
     doubt: str = ""  # what counts against the pass: why somebody may be missing
     cut_off: str = ""  # the refusal that ended it after a full page
-    is_one_page: bool = False  # page 2 was page 1 again, and full
+    is_page_ignored: bool = False  # page 2 was page 1 again, and full
     is_whole: bool = False
     problems: Counter = field(default_factory=Counter)  # what could not be used, by reason
     filled: set = field(default_factory=set)  # declared columns in which somebody has a value
@@ -250,10 +250,10 @@ def sync_users(sync: Sync):
             break
         log.info(f"Reading again, pass {number + 1}: {current.doubt or 'users may have moved'}")
         previous, smallest = current, min(smallest, current.per_page)
-        per_page = max(int(smallest * __SMALLER_PAGE), 1)
+        per_page = max(int(smallest * __NEXT_SIZE_SHARE), 1)
         if number + 1 == __PASS_ALL_AT_ONCE:
             per_page = min(max(per_page, 2 * len(sync.known)), __LARGEST_PAGE)
-    if current.is_one_page and len(current.met) == current.first_size:
+    if current.is_page_ignored and len(current.met) == current.first_size:
         raise SyncError(f"The API ignores `{__PAGE_PARAM}`: adapt __PAGE_PARAM in connector.py.")
     finish_sync(sync, current)
 
@@ -283,17 +283,17 @@ def finish_sync(sync: Sync, current: Pass):
 
 def find_gaps(sync: Sync, current: Pass) -> Iterator[str]:
     """Why users may be missing. A sync of everybody is complete if nothing is found."""
-    users, before, brought = len(sync.known), sync.state.get("users", 0), current.met.total()
+    users, before, rows_met = len(sync.known), sync.state.get("users", 0), current.met.total()
     if not current.is_whole:
         why = current.doubt or "some came twice, so others may have been passed over"
-        why += ", and every page is page 1: check __PAGE_PARAM" * current.is_one_page
+        why += ", and every page is page 1: check __PAGE_PARAM" * current.is_page_ignored
         yield f"Users may be missing: no pass was whole ({why}). last_sync_time stays where it was"
     if current.cut_off:
         yield f"The users end at a full page, so there may be more: {current.cut_off}"
     if sync.updated_since is not None:
         return
-    if brought < current.total:
-        yield f"The API reports {current.total} users, but its pages brought {brought}"
+    if rows_met < current.total:
+        yield f"The API reports {current.total} users, but its pages brought {rows_met}"
     if not users:
         yield "The API returned no users: check that the key may see those of your tenant"
     elif users < before * __MIN_SHARE_TO_MARK:
@@ -405,9 +405,9 @@ def move_cursor(sync: Sync, updated_at: datetime, text: str):
 
 
 def is_whole(sync: Sync, current: Pass, previous: Pass | None) -> bool:
-    """Whether a pass cannot have missed a user: see above. A user with two records is met twice in
-    every pass. So it is whole too if it met the same users as the one before, each as often, with
-    other borders between pages, and no record twice.
+    """Whether a pass cannot have missed a user: each row was another user, see above. Who has two
+    records comes twice in every pass. So it is whole too if it met the same users as the pass
+    before, each as often, in another page size; but no row twice, as where a sort is unstable.
 
     Args:
         previous: the pass before; None for the first.
@@ -443,7 +443,7 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
             answer = find_rest(sync, current, page, answer, last)
         if answer is None:
             return
-        tell_small_pages(current, page)
+        log_small_pages(current, page)
         if answer.users and len(last.users) < current.per_page:
             current.doubt = f"page {page - 1} was short, but page {page} brought users"
         if current.brought > __MAX_TIMES_EACH * len(current.met):
@@ -457,20 +457,20 @@ def request_first_page(sync: Sync, current: Pass) -> Answer:
     asked = current.first_size
     attempts = __ATTEMPTS if asked == __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
     answer = make_request_with_retry(sync.api, 1, asked, sync.updated_since, attempts)
-    current.first, brought = answer, len(answer.users)
+    current.first, came = answer, len(answer.users)
     if answer.refusal:
         raise PageError(answer.refusal)
-    is_thinned = asked // 2 < brought < asked and brought % __SMALLEST_CAP != 0
-    if brought >= __SMALLEST_CAP and not is_thinned:
-        current.per_page = brought
+    is_thinned = asked // 2 < came < asked and came % __SMALLEST_CAP != 0  # as 97 of 100
+    if came >= __SMALLEST_CAP and not is_thinned:
+        current.per_page = came
     return answer
 
 
-def tell_small_pages(current: Pass, page: int):
+def log_small_pages(current: Pass, page: int):
     """Log that the API may call the page size by another name: small pages take long to read."""
-    brought, asked = len(current.first.users), current.first_size
-    if page == 2 and brought < __SMALL_PAGE and asked == __LARGE_PAGE:
-        log.info(f"Page 1 has {brought} of {asked:,} users asked for: check __PER_PAGE_PARAM")
+    came, asked = len(current.first.users), current.first_size
+    if page == 2 and came < __SMALL_PAGE and asked == __LARGE_PAGE:
+        log.info(f"Page 1 has {came} of {asked:,} users asked for: check __PER_PAGE_PARAM")
 
 
 def find_rest(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer) -> Answer | None:
@@ -490,10 +490,10 @@ def find_rest(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer
     if answer.refusal and ask(1, current.first_size).refusal:
         raise PageError(answer.refusal)
     again = ask(page, current.per_page)
-    known = {frozenset(), last.people, current.first.people} if answer.users else {frozenset()}
-    if again.people not in known:  # after a page without users, any are others
+    no_others = {frozenset(), last.people, current.first.people} if answer.users else {frozenset()}
+    if again.people not in no_others:  # after a page without users, any are others
         return again
-    if following.people in known:
+    if following.people in no_others:
         check_end(sync, current, page, answer, last)
         return None
     if answer.refusal:
@@ -506,18 +506,18 @@ def find_rest(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer
 def check_end(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer):
     """Note what counts against an end after a page as full as asked for, or as a usual cap: every
     page is page 1, a refusal, a larger total. Raises PageError if small pages may be answered."""
-    asked, brought = current.first_size if page == 2 else current.per_page, len(last.users)
-    multiple_of = 1 if sync.updated_since is None else __SMALL_PAGE  # 250 can come by chance
-    is_cap = brought >= __SMALLEST_CAP and __LARGE_PAGE % brought == brought % multiple_of == 0
-    if answer.refusal and brought >= asked:
+    asked, came = current.first_size if page == 2 else current.per_page, len(last.users)
+    is_round = sync.updated_since is None or came % __SMALL_PAGE == 0  # 250 can come by chance
+    is_cap = came >= __SMALLEST_CAP and __LARGE_PAGE % came == 0 and is_round
+    if answer.refusal and came >= asked:
         if asked == __LARGE_PAGE:
             raise PageError(answer.refusal)
         current.cut_off = answer.refusal
-    is_one_page = page == 2 and bool(answer.users)
+    is_page_ignored = page == 2 and bool(answer.users)
     is_refused = answer.refusal and (page == 2 or sync.updated_since is not None)
     has_more = current.met.total() < current.total
-    if (brought >= asked or is_cap) and (is_one_page or is_refused or has_more):
-        current.doubt, current.is_one_page = "the users end at a full page", is_one_page
+    if (came >= asked or is_cap) and (is_page_ignored or is_refused or has_more):
+        current.doubt, current.is_page_ignored = "the users end at a full page", is_page_ignored
 
 
 def request_ahead(ahead: Future, *arguments):
@@ -549,7 +549,7 @@ class Answer:
     users: list
     total: int = 0  # how many users there are on all pages, where the API says so
     refusal: str = ""  # why there are none, where the API refused the page
-    is_nobody: bool = False  # it did so by sending nothing, or no list
+    is_nobody: bool = False  # it sent 204, or no list: with a filter, nobody may have changed
 
     def __post_init__(self):
         self.users = [rename_fields(user) for user in self.users]
@@ -834,7 +834,7 @@ def find_spellings(names: tuple) -> dict:
 
 
 def identify(user) -> str | int:
-    """The `employeeId` as text, `1001.0` as `1001`; without one, a hash of the row."""
+    """The `employeeId` as text, `1001.0` as `1001`; without one a number, a hash of the row."""
     value = user.get(__KEY) if isinstance(user, dict) else None
     if type(value) in (int, float):  # no boolean
         value = str(value if value % 1 else int(value))
@@ -1012,7 +1012,7 @@ def setup_test(find_problem: Callable) -> Callable:
 
 @setup_test
 def connection_test(api: Api, ask: Callable, users: list) -> str | None:
-    """The API is reachable and accepts the key, or setup_test() would have no users."""
+    """The API is reachable and accepts the key: setup_test() has already asked for page 1."""
 
 
 @setup_test

@@ -86,8 +86,9 @@ FAULTS = {
         Fault("a loop", "return a + b", "while a: pass", "tests/test_add.py::test_ends"),
         Fault("not there", "return a - b", "pass", "tests/test_add.py::test_add"),
         Fault("there twice", "b", "c", "tests/test_add.py::test_add"),
-        Fault("fails when loaded", "a + b", "a\\nc", "tests/test_add.py::test_add"),
-        Fault("fails in a fixture", "a + b", "c", "tests/test_add.py::test_three"),
+        Fault("fails when loaded", "a + b", "a\\n1 / 0", "tests/test_add.py::test_add"),
+        Fault("fails in a fixture", "a + b", "a / 0", "tests/test_add.py::test_three"),
+        Fault("knows no such name", "a + b", "a + c", "tests/test_add.py::test_add"),
     ],
 }
 """
@@ -125,11 +126,13 @@ def test_what_came_of_each_fault_is_reported(sums):
         ("text not found", "there twice"),
         ("broken", "fails when loaded"),
         ("broken", "fails in a fixture"),
+        ("broken", "knows no such name"),
     ]
     assert done.stdout.endswith(
-        "\n1 caught, 1 NOT CAUGHT, 1 caught (time-out), 2 text not found, 2 broken\n"
+        "\n1 caught, 1 NOT CAUGHT, 1 caught (time-out), 2 text not found, 3 broken\n"
     )
-    assert "E   NameError: name 'c' is not defined" in done.stdout  # why it is broken
+    assert "E   ZeroDivisionError" in done.stdout  # why it is broken
+    assert "Undefined name `c`" in done.stdout
     assert "- return a - b" in done.stdout and "+ return a + b" in done.stdout  # the nearest line
     assert done.returncode == 1
 

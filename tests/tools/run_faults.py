@@ -8,7 +8,8 @@ names then runs. Before that, all these tests must pass without a fault. What is
     NOT CAUGHT      the test passed
     text not found  the text to replace does not occur once in connector.py; the nearest line is
                     shown
-    broken          connector.py cannot be loaded, or the test did not get as far as to fail
+    broken          connector.py cannot be loaded or uses a name that is not defined, which any
+                    test would notice, or the test did not get as far as to fail
 
 The exit code is 1 unless all are caught.
 """
@@ -65,6 +66,14 @@ def run_pytest(project: Path, *arguments, limit: float | None = None) -> tuple[i
     return process.returncode, output
 
 
+def find_undefined_names(project: Path) -> str:
+    """What ruff says of names in connector.py that are not defined."""
+    command = [sys.executable, "-m", "ruff", "check", "--quiet", "--no-cache", "--isolated"]
+    command += ["--select", "F821,F823", "--output-format", "concise", "connector.py"]
+    done = subprocess.run(command, cwd=project, capture_output=True, encoding="utf-8")
+    return done.stdout + done.stderr
+
+
 def try_fault(clean: Path, fault) -> tuple[str, float, str]:
     """Put a fault into a copy and run its test there.
 
@@ -81,6 +90,8 @@ def try_fault(clean: Path, fault) -> tuple[str, float, str]:
         shutil.rmtree(project / "__pycache__", ignore_errors=True)
         faulty = text.replace(fault.find, fault.replace)
         (project / "connector.py").write_text(faulty, encoding="utf-8")
+        if undefined := find_undefined_names(project):
+            return "broken", time.monotonic() - began, undefined
         status, output = run_pytest(project, "-x", fault.test, limit=LIMIT_SECONDS)
     verdict = judge(status, output)
     return verdict, time.monotonic() - began, explain(output) if verdict == "broken" else ""
