@@ -331,7 +331,7 @@ def read_pass(sync: Sync, per_page: int) -> Pass:
             if per_page != __SMALL_PAGE:
                 per_page = __SMALL_PAGE
             elif sync.updated_since is None or current.met or is_filter_taken:
-                raise
+                raise  # the filter is not to blame
             elif is_filter_answered(sync):
                 is_filter_taken = True  # an outage has passed
             elif current.first and current.first.is_nobody:

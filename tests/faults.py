@@ -2111,7 +2111,7 @@ FAULTS = {
             test=f"{SETUP}a_user_dated_2099_does_not_hide_that_the_filter_works",
         ),
         Fault(
-            "A refusal of a time to come fails the setup test",
+            "A refusal of a future time fails the setup test",
             find="    is_ignored = any(",
             replace='    if ask(to_come).refusal:\n        return "refused"\n    is_ignored = any(',
             test=f"{SETUP}an_api_that_refuses_a_time_to_come_passes",
@@ -2129,7 +2129,7 @@ FAULTS = {
             test=f"{SETUP}a_filter_that_the_api_ignores_is_reported_with_the_setting_to_change",
         ),
         Fault(
-            "The setup test asks for a time to come in one notation",
+            "The setup test asks for a future time in one notation",
             find='__CLEARLY_OLDER).date()}{sample[10:]}"',
             replace='__CLEARLY_OLDER).date()}T00:00:00Z"',
             test=f"{SETUP}the_filter_is_asked_in_the_notation_of_the_api",

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import duckdb
 import pytest
+from fivetran_connector_sdk_core.renaming import redshift_safe
 
 from dbt_project import REQUIREMENTS
 from fake_awardco import NOON, user, users
+from harness import connector
 from modelling_page import DOCS, PAGE, blocks, read_everybody, without_status
 
 CODE = blocks(PAGE)
@@ -151,6 +153,7 @@ def test_the_mock_users_have_the_undeclared_columns_that_the_page_names(mock_mod
     listed = ", ".join(f"`{name}`" for name in named[:-1]) + f" and `{named[-1]}`"
     assert listed in " ".join(PAGE.split())
     mock_mode.run(f"select {', '.join(named)} from tester.user")
+    assert {redshift_safe(name) for name in connector.schema({})[0]["columns"]}.isdisjoint(named)
 
 
 def test_the_dbt_of_the_page_is_the_one_in_which_its_models_are_tested():

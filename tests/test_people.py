@@ -122,7 +122,7 @@ def test_a_spreadsheet_upload_with_us_dates_phone_numbers_and_leading_zeros(land
     row = land(
         {
             **ADA,
-            "hireDate": "03/04/2019",
+            "dateOfHire": "03/04/2019",
             "birthday": "12-25",
             "phone": "+49 30 0123456",
             "mobile": "+4915112345678",
@@ -137,7 +137,7 @@ def test_a_spreadsheet_upload_with_us_dates_phone_numbers_and_leading_zeros(land
     )["00042"]
     assert row == {
         **LANDED,
-        "hire_date": "03/04/2019",
+        "date_of_hire": "03/04/2019",
         "birthday": "12-25",
         "phone": "+49 30 0123456",
         "mobile": "+4915112345678",

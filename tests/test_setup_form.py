@@ -190,7 +190,7 @@ REFUSALS = {
 
 
 def answer_the_filter(api, **fault):
-    """Let only the request with a time to come meet a fault: the third."""
+    """Let only the request with a future time meet a fault: the third."""
     refusal = Fault(times=9, **fault)
     api.before_answer = lambda _: len(api.requests) == 3 and api.faults.append(refusal)
 

@@ -158,7 +158,7 @@ def describe_pages(reader: Reader, first, second, refusal: str) -> Iterator[str]
     small, size = reader.page(1, SMALL), len(first.users)
     yield f"Page 1 of {LARGE:,}: {refusal or f'{size} users'}"
     yield f"Page 1 of {SMALL}: {len(small.users)} users"
-    yield f"Total that the API tells: {first.total or 'none that is larger than a page'}"
+    yield f"Total that the API reports: {first.total or 'none that is larger than a page'}"
     yield f"Page 1, asked for again: {compare(reader.page(1, SMALL), small)}"
     is_shifted = size > 2 and len(first.people & second.people) == size - 1
     hint = "; so the parameter counts users, not pages" if is_shifted else ""
@@ -197,7 +197,7 @@ def name_order(values: list) -> str:
 
 
 def describe_filter(reader: Reader, first: connector.Answer) -> Iterator[str]:
-    """Ask for changes since the second newest time on page 1, and since a time to come, as the
+    """Ask for changes since the second newest time on page 1, and since a future time, as the
     setup test does."""
     name = f"The filter `{reader.api.updated_since_param}`"
     times = connector.find_times(first.users)
@@ -220,7 +220,7 @@ def describe_filter(reader: Reader, first: connector.Answer) -> Iterator[str]:
     yield f"{name}, users who changed later: {tell(later, answer, is_full)}"
     yield f"{name}, users without a time: {len(answer.users) - len(found)} kept"
     to_come = f"{(reader.api.answered_at + CLEARLY_OLDER).date()}{since[10:]}"
-    yield f"{name}, of a time to come: {compare(reader.page(1, reader.largest, to_come), first)}"
+    yield f"{name}, of a future time: {compare(reader.page(1, reader.largest, to_come), first)}"
 
 
 def tell(people: set, answer: connector.Answer, is_full: bool) -> str:
