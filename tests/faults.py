@@ -764,7 +764,7 @@ FAULTS = {
             "Everybody is marked once more, after the rows",
             find='    log.info("Users whom',
             replace='    op.truncate(table=__TABLE)\n    log.info("Users whom',
-            test=f"{LEAVERS}60_who_left_of_2500_are_marked_and_the_others_live",
+            test=f"{LEAVERS}30_who_left_of_1250_are_marked_and_the_others_live",
         ),
         Fault(
             "The log does not report the marks",

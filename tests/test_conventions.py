@@ -115,7 +115,7 @@ SITUATION = {
 
 
 @given(**SITUATION)
-@settings(max_examples=70, **CONFIGURED)
+@settings(max_examples=50, **CONFIGURED)
 def test_whatever_the_conventions_two_syncs_leave_nobody_out(conventions, count, changed, hours):
     stays_complete(conventions, count, changed, hours)
 

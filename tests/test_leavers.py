@@ -83,14 +83,14 @@ def test_who_left_is_marked_and_the_others_live(project, tenant):
     assert outcome.state["users"] == 27 and outcome.state["last_full_sync"] > DUE
 
 
-def test_60_who_left_of_2500_are_marked_and_the_others_live(project, api):
+def test_30_who_left_of_1250_are_marked_and_the_others_live(project, api):
     """On large pages, and from all over the list."""
-    everybody = users(2500)
+    everybody = users(1250)
     api.users = everybody
     sync(project, api)
-    api.users = [row for n, row in enumerate(everybody, 1) if n % 40 or n > 2400]
+    api.users = [row for n, row in enumerate(everybody, 1) if n % 40 or n > 1200]
     full_read(project, api)
-    assert marked(project) == list(range(40, 2401, 40))
+    assert marked(project) == list(range(40, 1201, 40))
 
 
 def test_who_came_back_is_live_again_after_the_next_sync_of_changes(project, tenant):

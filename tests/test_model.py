@@ -369,7 +369,7 @@ class SyncedSource(RuleBasedStateMachine):
 
 TestSyncedSource = SyncedSource.TestCase
 TestSyncedSource.settings = settings(
-    max_examples=45,
+    max_examples=30,
     stateful_step_count=10,
     deadline=None,
     suppress_health_check=list(HealthCheck),

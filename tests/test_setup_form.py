@@ -313,7 +313,7 @@ ANY_USER = ANY_JSON | st.fixed_dictionaries(
     {"employeeId": ANY_JSON, "updated_at": ANY_JSON | st.datetimes().map(str)}
 )
 reused_fixtures = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
