@@ -189,7 +189,7 @@ class Sync:
     api: Api
     state: dict  # as the sync before left it
     updated_since: str | None  # the filter, frozen; only read_pass() drops it, if it is refused
-    is_marking: bool  # everybody is read because of full_sync_days, and who left is marked
+    is_due: bool  # everybody is read because of full_sync_days, and who left is to be marked
     started_at: datetime  # by this machine's clock; for last_full_sync only
     cursor: str | None  # where last_sync_time may stand so far, as the API wrote it
     cursor_at: datetime | None  # the cursor, parsed
@@ -232,11 +232,10 @@ def start_sync(api: Api, state: dict) -> Sync:
     began, period = now(), timedelta(days=api.full_sync_days)
     # abs(): a time in the future only shows that a clock was wrong.
     is_due = bool(period and times) and abs(began - (last or __NEVER)) >= period
-    is_marking = is_due and "users" in state  # without that number, all could be marked at once
     since = None if is_due else cursor
     everybody = "Full sync: all users (full_sync_days)" if is_due else "Full sync: all users"
     log.info(f"Incremental sync: users changed since {since}" if since else everybody)
-    return Sync(api, state, since, is_marking, began, cursor, parse_timestamp(cursor))
+    return Sync(api, state, since, is_due, began, cursor, parse_timestamp(cursor))
 
 
 def sync_users(sync: Sync):
@@ -269,12 +268,14 @@ def finish_sync(sync: Sync, current: Pass):
         state["last_full_sync"] = sync.started_at.isoformat(timespec="seconds")
     if is_full and not gaps:
         state["users"] = users
-    if sync.is_marking and not gaps:
+    if sync.is_due and "users" not in sync.state:  # all could be marked at once
+        gaps = gaps or ["no complete read had counted the users before"]
+    if sync.is_due and not gaps:
         mark_leavers(sync)
     op.checkpoint(state=state)  # commits the last rows, and what the next sync begins with
     counts = f"{users} user{'s' * (users != 1)} from {sync.pages} page{'s' * (sync.pages != 1)}"
     log.info(f"Synced {counts}; last_sync_time: {state.get('last_sync_time')}")
-    if sync.is_marking and gaps:
+    if sync.is_due and gaps:
         gaps[0] = f"Nobody was marked as deleted: {gaps[0]}"
     for warning in (*gaps, *find_warnings(sync, current)):
         log.warning(f"{warning}.")
@@ -362,7 +363,7 @@ def deliver_page(sync: Sync, current: Pass, answer: Answer):
     rows = [row for row in taken if row]
     for row in rows:
         op.upsert(table=__TABLE, data=row)  # inserts the row, or replaces the one with its key
-    if sync.is_marking:
+    if sync.is_due:
         sync.delivered.append(zlib.compress(json.dumps(rows, default=datetime.isoformat).encode()))
     current.brought += len(answer.people)  # twice on one page is twice in the source
     current.met.update(answer.keys)
@@ -386,8 +387,7 @@ def take_user(sync: Sync, current: Pass, user: dict, key: str | int) -> dict | N
     row = read_row(user, key, current)
     if len(current.filled) < len(__COLUMNS):
         current.filled.update(name for name in __COLUMNS if row.get(name) not in (None, ""))
-    updated_at = row.get("updated_at")
-    if updated_at is not None:
+    if updated_at := row.get("updated_at"):
         move_cursor(sync, updated_at, user["updated_at"].strip())
     known, changed_at = sync.known.get(key), updated_at or __NEVER
     if known is not None and changed_at <= known:
@@ -798,7 +798,7 @@ def parse_json(response: requests.Response):
             content = load_json(re.sub("[\ud800-\udfff]", "\ufffd", text))
         return content
     is_html = response.content.lstrip()[:1] == b"<"
-    why = "but a web page, as of a login or a firewall" if is_html else "or cut off"
+    why = "but a web page, such as a login page" if is_html else "or cut off"
     raise AttemptFailed(f"HTTP {response.status_code}, but the body is not JSON, {why}", None)
 
 
@@ -908,8 +908,7 @@ def is_column_name(name: str) -> bool:
 def encode_undeclared(value):
     """The value for a column of inferred type, written so that the inference keeps it exact."""
     if isinstance(value, float):
-        digits = repr(value)  # a float gets 32 bits; a text with a point becomes a DOUBLE
-        return digits if "." in digits else digits.replace("e", ".0e")
+        return re.sub(r"\A(-?\d+)e", r"\1.0e", repr(value))  # a DOUBLE: floats get 32 bits
     if isinstance(value, str):
         return __ZONED_MINUTE.sub(r"\1:00\2", value)  # SDK 3.0.0 fails on times without seconds
     return value

@@ -662,8 +662,8 @@ FAULTS = {
         ),
         Fault(
             "A full sync forgets the cursor",
-            find="is_marking, began, cursor, parse_timestamp(cursor))",
-            replace="is_marking, began, since, parse_timestamp(since))",
+            find="is_due, began, cursor, parse_timestamp(cursor))",
+            replace="is_due, began, since, parse_timestamp(since))",
             test=f"{FULL_SYNC}a_full_sync_of_nobody_new_keeps_the_cursor",
         ),
         Fault(
@@ -786,7 +786,7 @@ FAULTS = {
         ),
         Fault(
             "Every sync of everybody marks",
-            find="    if sync.is_marking and not gaps:\n        mark",
+            find="    if sync.is_due and not gaps:\n        mark",
             replace="    if is_full and not gaps:\n        mark",
             test=f"{LEAVERS}a_re_sync_marks_nobody",
         ),
@@ -804,14 +804,14 @@ FAULTS = {
         ),
         Fault(
             "A sync of changes marks where the setting is given",
-            find='is_marking = is_due and "users" in state',
-            replace='is_marking = bool(period) and "users" in state',
+            find="Sync(api, state, since, is_due, began",
+            replace="Sync(api, state, since, bool(period), began",
             test=f"{LEAVERS}a_sync_of_changes_marks_nobody[7]",
         ),
         Fault(
             "A sync whose filter was refused marks",
             find="                sync.updated_since, sync.filter_refusal = None, str(error)\n",
-            replace="                sync.updated_since, sync.filter_refusal = None, str(error)\n                sync.is_marking = True\n",
+            replace="                sync.updated_since, sync.filter_refusal = None, str(error)\n                sync.is_due = True\n",
             test=f"{LEAVERS}a_sync_that_reads_everybody_because_its_filter_was_refused_marks_nobody",
         ),
         Fault(
@@ -876,13 +876,13 @@ FAULTS = {
         ),
         Fault(
             "A state without the number to compare with marks",
-            find='is_marking = is_due and "users" in state',
-            replace="is_marking = is_due",
+            find='if sync.is_due and "users" not in sync.state:',
+            replace="if False:",
             test=f"{LEAVERS}a_state_of_an_older_version_has_no_number_to_compare_with_and_marks_nobody",
         ),
         Fault(
             "That nobody was marked is not reported",
-            find="    if sync.is_marking and gaps:",
+            find="    if sync.is_due and gaps:",
             replace="    if False:",
             test=INCOMPLETE,
         ),
@@ -930,8 +930,8 @@ FAULTS = {
         ),
         Fault(
             "The list to deliver once more is empty in mock mode",
-            find="    if sync.is_marking:\n        sync.delivered",
-            replace="    if sync.is_marking and sync.api.session.trust_env is False:\n        sync.delivered",
+            find="    if sync.is_due:\n        sync.delivered",
+            replace="    if sync.is_due and sync.api.session.trust_env is False:\n        sync.delivered",
             test=f"{LEAVERS}mock_mode_marks_too",
         ),
         Fault(
@@ -1830,14 +1830,14 @@ FAULTS = {
         ),
         Fault(
             "A float is stored with 32 bits",
-            find="if isinstance(value, float):\n        digits",
-            replace="if False:\n        digits",
+            find="if isinstance(value, float):\n        return re",
+            replace="if False:\n        return re",
             test=f"{ROWS}undeclared_values_are_exact",
         ),
         Fault(
             "A float without a point is text",
-            find='return digits if "." in digits else digits.replace("e", ".0e")',
-            replace="return digits",
+            find='return re.sub(r"\\A(-?\\d+)e", r"\\1.0e", repr(value))',
+            replace="return repr(value)",
             test=f"{ROWS}undeclared_values_are_exact",
         ),
         Fault(

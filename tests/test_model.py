@@ -105,6 +105,8 @@ class SyncedSource(RuleBasedStateMachine):
             setattr(self.api, name, value)
         if page_cap == largest == 100:  # only a page of all users can be trusted with ties
             self.api.unstable_ties, self.api.accepts = True, lambda per_page: True
+            # A page of all users that comes for every number may be a cap: it is told each time.
+            self.api.past_end = "[]" if past_end == "last page" else past_end
         for age in ages:
             changed_at = None if age is None else NOON - timedelta(minutes=age)
             self.api.insert(user(self.next_number(), changed_at))

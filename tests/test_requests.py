@@ -74,7 +74,7 @@ PASSING = {
     "gzip that is none": (UNDECODABLE, "the body is not encoded as Content-Encoding says"),
     "HTML": (
         {"status": 200, "body": b"<html>Be back soon</html>"},
-        f"{NOT_JSON} but a web page, as of a login or a firewall",
+        f"{NOT_JSON} but a web page, such as a login page",
     ),
     "no body": ({"status": 200}, f"{NOT_JSON} or cut off"),
     "nested too deep": ({"status": 200, "body": b"[" * 100_000}, f"{NOT_JSON} or cut off"),

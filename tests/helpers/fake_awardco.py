@@ -386,7 +386,9 @@ class FakeAwardco:
     def __enter__(self):
         self.server = _Server(("127.0.0.1", 0), _Handler)
         self.server.api = self
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.005,), daemon=True)
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, args=(0.005,), daemon=True
+        )
         self.thread.start()
         return self
 

@@ -5,14 +5,14 @@ measures whole syncs through the SDK's `debug()` into DuckDB, each in a process,
 project folder of its own, in alternating rounds, and subtracts the SDK's start:
 
 - connector: this connector, against an API on loopback that answers after so many milliseconds and
-  gives at most 1,000 users a page, or at most 100;
+  gives at most 1,000 users per page, or at most 100;
 - floor: the same rows made in memory, with a checkpoint after each page: what the SDK costs;
 - serial: asks for 100 users, writes them, and only then asks for the next 100;
 - marking: the connector in a full read that marks who left, which writes each row twice, and
   marking-floor: the same rows from memory;
 - old: with `--old REVISION`, the connector of that revision of git, at the connector's sizes.
 
-Two syncs are compared within a round, and the median of the rounds counts. Whether the time a row
+Two syncs are compared within a round, and the median of the rounds counts. Whether the time per row
 grows with the number of users is judged by the fastest stretches of a sync: a machine's other work
 slows some of them down, and growth would all.
 
@@ -51,7 +51,7 @@ make_quiet_home = import_module("quiet_home").make_quiet_home
 
 TOOLS = Path(__file__).resolve().parent
 PROJECT = TOOLS.parents[1]
-LARGE, SMALL = 1_000, 100  # users a page
+LARGE, SMALL = 1_000, 100  # users per page
 STRETCH = 2  # large pages
 START = datetime(2020, 1, 1, tzinfo=UTC)
 COLUMNS = {
@@ -258,7 +258,7 @@ def measure(sync: Sync, url: str, result: Path):
 
 
 def measure_cpu(sync: Sync, url: str, result: Path):
-    """Run update() without the SDK and write its CPU time a row, in microseconds, to `result`."""
+    """Run update() without the SDK and write its CPU time per row, in microseconds, to `result`."""
     import connector  # of the folder that run() names
 
     def nothing(*_, **__):
@@ -391,7 +391,7 @@ class Runs:
 
     def add_cpu(self, sync: Sync):
         self.cpu[sync].append(run(sync, self.url, self.code(sync), "--cpu"))
-        print(f"  {sync.kind:<11} {sync!s:<39} {self.cpu[sync][-1]:>6.1f} µs of CPU time a row")
+        print(f"  {sync.kind:<11} {sync!s:<39} {self.cpu[sync][-1]:>6.1f} µs of CPU time per row")
 
     def add(self, sync: Sync):
         before = self.requests_made()
@@ -519,7 +519,7 @@ def time_a_row(plan: Plan, runs: Runs) -> tuple:
         for users in (some, plan.many)
     )
     growth = many / few - 1
-    what = f"{plan.many:,} users: time a row at most 10 % more than with {some:,}"
+    what = f"{plan.many:,} users: time per row at most 10 % more than with {some:,}"
     figures = (
         f"{growth:.1%}: from {few:.0f} to {many:.0f} µs, the floor from {floor_few:.0f} "
         f"to {floor_many:.0f} µs"
@@ -530,7 +530,7 @@ def time_a_row(plan: Plan, runs: Runs) -> tuple:
 def cpu_time(plan: Plan, runs: Runs) -> tuple:
     first = plan.fast[0].sync
     growth = min(runs.cpu[first]) / min(runs.cpu[first.old]) - 1
-    what = f"{first}: CPU time a row at most 5 % more than the old connector's"
+    what = f"{first}: CPU time per row at most 5 % more than the old connector's"
     figures = [f"{growth:.1%}; new and old:"]
     for sync, *_ in plan.fast + plan.slow:
         line = f"{sync}: {runs.rate(sync):,.0f} and {runs.rate(sync.old):,.0f} rows/s"
