@@ -12,9 +12,9 @@ project folder of its own, in alternating rounds, and subtracts the SDK's start:
   marking-floor: the same rows from memory;
 - old: with `--old REVISION`, the connector of that revision of git, at the connector's sizes.
 
-Two syncs are compared within a round, and the median of the rounds counts. Whether the time per row
-grows with the number of users is judged by the fastest stretches of a sync: a machine's other work
-slows some of them down, and growth would all.
+Two syncs are compared within a round, and the median of the rounds counts. Whether the time per
+row grows with the number of users is judged by the fastest stretches of a sync: a machine's other
+work slows some of them down, and growth would all.
 
 With `--old`, the CPU time of the two connectors is compared too: of update(), with operations that
 do nothing, since the SDK's own varies by more than a connector takes. The least counts.
@@ -258,7 +258,7 @@ def measure(sync: Sync, url: str, result: Path):
 
 
 def measure_cpu(sync: Sync, url: str, result: Path):
-    """Run update() without the SDK and write its CPU time per row, in microseconds, to `result`."""
+    """Run update() without the SDK and write its CPU time per row, in µs, to `result`."""
     import connector  # of the folder that run() names
 
     def nothing(*_, **__):
@@ -384,7 +384,7 @@ class Runs:
         self.url = url
         self.old = old  # a folder with the old connector.py
         self.found = defaultdict(list)
-        self.cpu = defaultdict(list)  # microseconds a row
+        self.cpu = defaultdict(list)  # microseconds per row
 
     def code(self, sync: Sync) -> Path:
         return self.old if sync.kind == "old" else PROJECT
