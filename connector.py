@@ -73,9 +73,9 @@ __LARGEST_PAGE = 10_000  # users a page in the pass that asks for all at once
 __SMALLEST_CAP = 10  # users a page; caps are multiples of it, and a smaller page 1 shows none
 __MAX_PASSES = 5  # a source that changes during each of so many will not rest for a sixth
 __PASS_ALL_AT_ONCE = 3  # one page has no border at which users can be missed
-__NEXT_SIZE_SHARE = 0.75  # what each other pass asks for, as a share of the smallest page so far
+__NEXT_SIZE_SHARE = 0.75  # of the smallest page so far: what passes 2, 4 and 5 ask for
 __MIN_USERS_TO_JUDGE = 20  # fewer can be alike, or odd, by chance
-__MAX_TIMES_EACH = 3  # users who come more often on average are sent without end
+__MAX_TIMES_EACH = 3  # if users come more often on average, the API sends them without end
 __MIN_SHARE_TO_MARK = 0.5  # of the users of the last complete read; if fewer came, mark nobody
 __PAGES_PER_PROGRESS_LINE = 10
 
@@ -105,7 +105,7 @@ __ADVICE = {
 __MAX_QUOTED_CHARACTERS = 200
 __MAX_NAMED_FIELDS = 10
 __ERROR = r"(?!(0|200|false|none|null|ok|success|\[\])$).+"  # in a field for errors
-__FAILURES = {  # how an answer tells that it failed: by which fields, see fold_name(), and values
+__FAILURES = {  # how an answer reports a failure: folded field names, see fold_name(), and values
     "success ok issuccess": "false|0",
     "status statuscode code": r"error|fail|failed|[4-9]\d\d|\d{4,}",
     "timedout": "true",
@@ -168,9 +168,7 @@ def update(configuration: dict, state: dict):
 
 
 # --- The sync and its passes --------------------------------------------------------------------
-#
 # Users move between pages while they are read. Six users, two a page, in order of `updated_at`:
-#
 #     page 1   A B
 #              Now A changes and moves to the end: the source holds B C, D E, F A.
 #     page 2   D E      C has moved to page 1, which was already read: nobody sees it.
@@ -197,6 +195,8 @@ class Sync:
     without_key: set = field(default_factory=set)  # rows that have no employeeId, see identify()
     delivered: list = field(default_factory=list)  # the rows of each page, for mark_leavers()
     pages: int = 0  # with users
+    total: int = 0  # how many users there are, where the API says so
+    has_deletions: bool = False  # it fell, so `known` holds users who are gone
     filter_refusal: str = ""  # why the window is read without the filter
 
 
@@ -207,11 +207,10 @@ class Pass:
     first_size: int  # users asked for with page 1
     per_page: int  # and with the pages after it
     first: Answer | None = None  # page 1
-    brought: int = 0  # users of each page, summed: twice on one page counts once, on two twice
+    brought: int = 0  # distinct users of each page, summed: who is on two pages counts twice
     met: Counter = field(default_factory=Counter)  # how often each user came, see identify()
     rows: set = field(default_factory=set)  # what came, see fingerprint()
     has_repeats: bool = False  # a row came again on another page, just as it was
-    total: int = 0  # how many users there are, where the API says so
     doubt: str = ""  # what counts against the pass: why somebody may be missing
     cut_off: str = ""  # the refusal that ended it after a full page
     is_page_ignored: bool = False  # page 2 was page 1 again, and full
@@ -230,8 +229,8 @@ def start_sync(api: Api, state: dict) -> Sync:
         raise SyncError(f"The state cannot be used: {name} is unreadable. Start a re-sync.")
     cursor, last = times.get("last_sync_time"), parse_timestamp(times.get("last_full_sync"))
     began, period = now(), timedelta(days=api.full_sync_days)
-    # abs(): a time in the future only shows that a clock was wrong.
-    is_due = bool(period and times) and abs(began - (last or __NEVER)) >= period
+    # abs(): a future time only shows that a clock was wrong. Without a cursor all are read anyway.
+    is_due = bool(period and times) and (not cursor or abs(began - (last or __NEVER)) >= period)
     since = None if is_due else cursor
     everybody = "Full sync: all users (full_sync_days)" if is_due else "Full sync: all users"
     log.info(f"Incremental sync: users changed since {since}" if since else everybody)
@@ -268,15 +267,15 @@ def finish_sync(sync: Sync, current: Pass):
         state["last_full_sync"] = sync.started_at.isoformat(timespec="seconds")
     if is_full and not gaps:
         state["users"] = users
-    if sync.is_due and "users" not in sync.state:  # all could be marked at once
-        gaps = gaps or ["no complete read had counted the users before"]
-    if sync.is_due and not gaps:
+    if sync.is_due and not gaps and "users" not in sync.state:  # all could be marked at once
+        gaps = ["no complete read had counted the users before"]
+    if sync.is_due and gaps:
+        gaps[0] = f"Nobody was marked as deleted: {gaps[0]}"
+    elif sync.is_due:
         mark_leavers(sync)
     op.checkpoint(state=state)  # commits the last rows, and what the next sync begins with
     counts = f"{users} user{'s' * (users != 1)} from {sync.pages} page{'s' * (sync.pages != 1)}"
     log.info(f"Synced {counts}; last_sync_time: {state.get('last_sync_time')}")
-    if sync.is_due and gaps:
-        gaps[0] = f"Nobody was marked as deleted: {gaps[0]}"
     for warning in (*gaps, *find_warnings(sync, current)):
         log.warning(f"{warning}.")
         op.warning(f"{warning}.")
@@ -293,10 +292,10 @@ def find_gaps(sync: Sync, current: Pass) -> Iterator[str]:
         yield f"The users end at a full page, so there may be more: {current.cut_off}"
     if sync.updated_since is not None:
         return
-    if rows_met < current.total:
-        yield f"The API reports {current.total} users, but its pages brought {rows_met}"
+    if rows_met < sync.total:
+        yield f"The API reports {sync.total} users, but its pages brought {rows_met}"
     if not users:
-        yield "The API returned no users: check that the key may see those of your tenant"
+        yield "The API returned no users to store: check that the key may see those of your tenant"
     elif users < before * __MIN_SHARE_TO_MARK:
         yield f"{users} users came, fewer than half of the {before} of the last complete read"
 
@@ -369,12 +368,13 @@ def deliver_page(sync: Sync, current: Pass, answer: Answer):
     current.met.update(answer.keys)
     current.has_repeats |= not answer.rows.isdisjoint(current.rows)
     current.rows |= answer.rows
-    if 0 < answer.total < current.total:
+    if 0 < answer.total < sync.total:
         current.doubt = "the API's total fell: users were deleted, so others have moved"
-    current.total = answer.total or current.total
+        sync.has_deletions = True
+    sync.total = answer.total or sync.total
     sync.pages += 1
     if sync.pages % __PAGES_PER_PROGRESS_LINE == 0:
-        of_all = f" of {current.total:,}" if current.total and sync.updated_since is None else ""
+        of_all = f" of {sync.total:,}" if sync.total and sync.updated_since is None else ""
         log.info(f"{sync.pages} pages read, {len(sync.known):,}{of_all} users so far")
 
 
@@ -405,16 +405,17 @@ def move_cursor(sync: Sync, updated_at: datetime, text: str):
 
 
 def is_whole(sync: Sync, current: Pass, previous: Pass | None) -> bool:
-    """Whether a pass cannot have missed a user: each row was another user, see above. Who has two
-    records comes twice in every pass. So it is whole too if it met the same users as the pass
-    before, each as often, in another page size; but no row twice, as where a sort is unstable.
+    """Whether a pass cannot have missed a user whom the sync does not know: see above. A user with
+    two records comes twice in every pass. So it is whole too if it met the same users as the pass
+    before, each as often, at another page size, and no row on two pages (an unstable sort).
 
     Args:
         previous: the pass before; None for the first.
     """
     if current.doubt:
         return False
-    if current.brought == len(sync.known) + len(sync.without_key):
+    is_everybody = current.brought == len(sync.known) + len(sync.without_key)
+    if is_everybody and (current.brought == len(current.met) or not sync.has_deletions):
         return True
     if previous is None or current.per_page == previous.per_page or current.has_repeats:
         return False
@@ -452,8 +453,8 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
 
 
 def request_first_page(sync: Sync, current: Pass) -> Answer:
-    """Ask for page 1. The others have the size that it brought: an API may count capped pages by
-    what was asked for. But not below any cap, or where users seem hidden. Raises PageError."""
+    """Ask for page 1. Later pages have the size it brought, as an API may count capped pages by
+    what was asked for; but not if it is below any cap, or users seem hidden. Raises PageError."""
     asked = current.first_size
     attempts = __ATTEMPTS if asked == __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
     answer = make_request_with_retry(sync.api, 1, asked, sync.updated_since, attempts)
@@ -474,9 +475,9 @@ def log_small_pages(current: Pass, page: int):
 
 
 def find_rest(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer) -> Answer | None:
-    """The page to go on with after one without users, or with those of the last one or of page 1.
-    None if the users end: the next page brings no others, nor does the page itself, asked again,
-    and after a refusal page 1 is answered: a route may be gone for seconds. Raises PageError."""
+    """The page to go on with after one that has no users, or those of the last page or of page 1.
+    None at the end: neither the next page nor this one, asked again, brings others. A refusal is
+    an end only if page 1 is answered, as a route may be gone for seconds. Raises PageError."""
     is_small = len(last.users) < __MIN_USERS_TO_JUDGE and len(last.users) != __SMALLEST_CAP
     if page == 2 and is_small and not answer.users and not answer.refusal:
         return None  # as most syncs end, after two requests
@@ -504,8 +505,8 @@ def find_rest(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer
 
 
 def check_end(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer):
-    """Note what counts against an end after a page as full as asked for, or as a usual cap: every
-    page is page 1, a refusal, a larger total. Raises PageError if small pages may be answered."""
+    """Judge an end after a page as full as asked for, or as a usual cap. Against it: page 2 is
+    page 1, a refusal, a larger total. Raises PageError if small pages may be answered."""
     asked, came = current.first_size if page == 2 else current.per_page, len(last.users)
     is_round = sync.updated_since is None or came % __SMALL_PAGE == 0  # 250 can come by chance
     is_cap = came >= __SMALLEST_CAP and __LARGE_PAGE % came == 0 and is_round
@@ -515,7 +516,7 @@ def check_end(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer
         current.cut_off = answer.refusal
     is_page_ignored = page == 2 and bool(answer.users)
     is_refused = answer.refusal and (page == 2 or sync.updated_since is not None)
-    has_more = current.met.total() < current.total
+    has_more = current.met.total() < sync.total
     if (came >= asked or is_cap) and (is_page_ignored or is_refused or has_more):
         current.doubt, current.is_page_ignored = "the users end at a full page", is_page_ignored
 

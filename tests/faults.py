@@ -470,9 +470,15 @@ FAULTS = {
         ),
         Fault(
             "A row without a key does not count",
-            find="if current.brought == len(sync.known) + len(sync.without_key):",
-            replace="if current.brought == len(sync.known):",
+            find="is_everybody = current.brought == len(sync.known) + len(sync.without_key)",
+            replace="is_everybody = current.brought == len(sync.known)",
             test=f"{PASSES}rows_without_an_employee_id_do_not_hold_the_cursor_back",
+        ),
+        Fault(
+            "As many rows as known users, some of whom are gone, are everybody",
+            find="if is_everybody and (current.brought == len(current.met) or not sync.has_deletions):",
+            replace="if is_everybody:",
+            test=f"{PASSES}a_deletion_between_two_passes_does_not_make_up_for_a_hidden_user",
         ),
         Fault(
             "Rows without a key are all one",
@@ -508,7 +514,7 @@ FAULTS = {
         ),
         Fault(
             "A total that falls is ignored",
-            find="if 0 < answer.total < current.total:",
+            find="if 0 < answer.total < sync.total:",
             replace="if False:",
             test=f"{PASSES}a_user_deleted_while_pages_are_read_costs_nobody_else",
         ),
@@ -786,8 +792,8 @@ FAULTS = {
         ),
         Fault(
             "Every sync of everybody marks",
-            find="    if sync.is_due and not gaps:\n        mark",
-            replace="    if is_full and not gaps:\n        mark",
+            find="    elif sync.is_due:\n        mark",
+            replace="    elif is_full:\n        mark",
             test=f"{LEAVERS}a_re_sync_marks_nobody",
         ),
         Fault(
@@ -818,7 +824,13 @@ FAULTS = {
             "A source without change dates is never due",
             find="bool(period and times)",
             replace="bool(period and cursor)",
-            test=f"{LEAVERS}a_source_without_change_dates_is_due_too",
+            test=f"{LEAVERS}a_source_without_change_dates_is_marked_too",
+        ),
+        Fault(
+            "A sync that reads everybody for lack of a cursor puts off the one that is due",
+            find="(not cursor or abs(began - (last or __NEVER)) >= period)",
+            replace="abs(began - (last or __NEVER)) >= period",
+            test=f"{LEAVERS}a_source_without_change_dates_is_marked_too",
         ),
         Fault(
             "Passes that were not whole mark",
@@ -876,7 +888,7 @@ FAULTS = {
         ),
         Fault(
             "A state without the number to compare with marks",
-            find='if sync.is_due and "users" not in sync.state:',
+            find='if sync.is_due and not gaps and "users" not in sync.state:',
             replace="if False:",
             test=f"{LEAVERS}a_state_of_an_older_version_has_no_number_to_compare_with_and_marks_nobody",
         ),
@@ -1898,14 +1910,14 @@ FAULTS = {
         ),
         Fault(
             "Progress is reported without the number of all users",
-            find=" if current.total and sync.updated_since is None else",
+            find=" if sync.total and sync.updated_since is None else",
             replace=" if False else",
             test=f"{SYNC}the_log_tells_how_many_users_there_are_where_the_api_says_so",
         ),
         Fault(
             "Progress of a sync of changes is reported with the number of all users",
-            find=" if current.total and sync.updated_since is None else",
-            replace=" if current.total else",
+            find=" if sync.total and sync.updated_since is None else",
+            replace=" if sync.total else",
             test=f"{SYNC}the_log_tells_how_many_users_there_are_where_the_api_says_so",
         ),
         Fault(
@@ -1958,7 +1970,7 @@ FAULTS = {
         ),
         Fault(
             "A total that is larger than what came warns of nothing",
-            find="if rows_met < current.total:",
+            find="if rows_met < sync.total:",
             replace="if False:",
             test=f"{REPORTS}fewer_users_than_the_apis_own_total_are_reported",
         ),

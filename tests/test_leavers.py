@@ -140,11 +140,12 @@ def test_a_sync_that_reads_everybody_because_its_filter_was_refused_marks_nobody
     assert outcome.state["users"] == 27  # it was complete
 
 
-def test_a_source_without_change_dates_is_due_too(project, tenant):
-    """The state has no last_sync_time then."""
+def test_a_source_without_change_dates_is_marked_too(project, tenant):
+    """The state has no last_sync_time then, and each sync reads everybody: were it to put off the
+    one that is due, none would ever be."""
     set_state(project, last_sync_time=None)
-    del tenant.users[:3]
-    full_read(project, tenant)
+    tenant.users = [{**row, "updated_at": None} for row in tenant.users[3:]]
+    sync(project, tenant)
     assert marked(project) == [1, 2, 3]
 
 

@@ -254,6 +254,26 @@ def test_a_record_that_comes_twice_unchanged_shows_that_another_never_came(proje
     assert "share an employeeId" not in outcome.log  # as of two records it would
 
 
+def test_a_deletion_between_two_passes_does_not_make_up_for_a_hidden_user(project, api):
+    """The second pass brings 299 rows, and 299 users are known: but one of them was deleted, as
+    the API's total tells, one came twice, and a third on no page."""
+    api.total, shown = "total", []
+
+    def page(number, per_page, since):
+        if number == 1:
+            shown.append(users(300))
+            if len(shown) > 1:
+                api.users = shown[-1] = shown[-1][:149] + shown[-1][150:]
+        hiding = [*shown[-1][:-1], shown[-1][0]]
+        size = min(per_page, 100)
+        return hiding[(number - 1) * size : number * size] or None
+
+    api.users, api.page = users(300), page
+    outcome = project.sync(api)
+    assert "E00300" not in outcome.rows and outcome.state == {}
+    assert outcome.log_lines("Users may be missing: no pass was whole")
+
+
 def test_passes_that_hide_the_same_user_and_repeat_different_ones_prove_nothing(project, api):
     """E00101 moves from page 2 to page 1 in both. E00010 is met twice in the first pass and
     E00076 in the second, each changed meanwhile."""

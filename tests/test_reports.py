@@ -149,7 +149,7 @@ def test_the_total_of_everybody_is_no_reason_to_warn_an_incremental_sync(warn, a
 
 def test_a_full_read_that_finds_nobody_is_reported(warn):
     (warning,) = warn([])
-    assert warning.startswith("The API returned no users: check that the key may see")
+    assert warning.startswith("The API returned no users to store: check that the key may see")
     assert warn([], {"last_sync_time": "2026-01-01T00:00:00Z"}) == []
 
 
