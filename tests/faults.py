@@ -1,7 +1,7 @@
 """Faults in connector.py, each with the test that must notice it: see tools/run_faults.py.
 
-They are grouped as the sync contract is: by section, and in its order. A fault replaces a text that
-stands once in connector.py; if code has moved on, test_faults.py shows the nearest line.
+They are grouped by subject. A fault replaces a text that occurs once in connector.py; if code has
+moved on, test_faults.py shows the nearest line.
 """
 
 # flake8: noqa: E501 (a name of a test, or a line of the connector, is not broken)
