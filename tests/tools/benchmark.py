@@ -519,7 +519,7 @@ def time_a_row(plan: Plan, runs: Runs) -> tuple:
         for users in (some, plan.many)
     )
     growth = (many / few) / (floor_many / floor_few) - 1
-    what = f"{plan.many:,} users: time per row grows at most 10 % more than the floor's since {some:,}"
+    what = f"{plan.many:,} users: time per row at most 10 % beyond the floor's, from {some:,} on"
     figures = (
         f"{growth:.1%}: from {few:.0f} to {many:.0f} µs, the floor from {floor_few:.0f} "
         f"to {floor_many:.0f} µs"
