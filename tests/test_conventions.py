@@ -53,8 +53,10 @@ CONVENTIONS = st.fixed_dictionaries(
 
 def is_beyond_anybody(api: FakeAwardco, count: int) -> bool:
     """Whether nobody could read all of this API, or know that there is more."""
-    if api.past_end == "page 1":  # it ignores `page`
-        return count > min(api.page_cap, SMALL_PAGE)
+    if api.past_end == "page 1":  # it ignores `page`, and a full page may not be all
+        return count >= min(api.page_cap, SMALL_PAGE)
+    if api.past_end == "last page" and count == SMALL_PAGE and not api.accepts(SMALL_PAGE - 1):
+        return True  # so is its only page, if no smaller ones show that it has others
     # It skips users unless it is asked for the size of its cap, which it refuses.
     return api.offset_from_asked and not api.accepts(api.page_cap) and count > api.page_cap
 
