@@ -187,7 +187,7 @@ class Sync:
     api: Api
     state: dict  # as the sync before left it
     updated_since: str | None  # the filter, frozen; only read_pass() drops it, if it is refused
-    is_due: bool  # everybody is read because of full_sync_days, and who left is to be marked
+    is_due: bool  # full_sync_days asks to mark who left: everybody is read
     started_at: datetime  # by this machine's clock; for last_full_sync only
     cursor: str | None  # where last_sync_time may stand so far, as the API wrote it
     cursor_at: datetime | None  # the cursor, parsed
