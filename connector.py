@@ -1,8 +1,9 @@
 """Awardco users into the warehouse: a Fivetran Connector SDK connector.
 
 It pages through `GET {base_url}/api/users` with the `updated_since` filter, upserts each user into
-the table `USER` and checkpoints after each page. The order of the users, the largest page, what
-follows the last page and whose clock applies are not public, so no rule below relies on them.
+the table `USER` and checkpoints after each page. For a tenant that lacks this method, it reads
+Awardco's Users report instead. The order of the users, the largest page, what follows the last page
+and whose clock applies are not public, so no rule below relies on them.
 
     sync     one call of update()
     window   the users that the filter of a sync lets through
@@ -13,6 +14,8 @@ follows the last page and whose clock applies are not public, so no rule below r
 
 from __future__ import annotations
 
+import codecs
+import csv
 import io
 import itertools
 import json
@@ -20,38 +23,47 @@ import math
 import os
 import random
 import re
+import socket
 import ssl
 import time
 import traceback
+import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
+from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from threading import Thread
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 import requests
 from fivetran_connector_sdk import ConfigurationForm, Connector, Test, form_field
 from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
 
-# What is assumed of the API. Compare it with Awardco's reference, https://api.awardco.com/api, and
-# change it here where your tenant's API differs. CONTRIBUTING.md has an example of each change.
-__PATH = "/api/users"
-__KEY_HEADER = {"apiKey": "{key}"}
-__LIST = "users"  # where the users are in an answer; `data.items` means `items` inside `data`
-__PAGE_PARAM = "page"
-__PER_PAGE_PARAM = "per_page"
-__FIRST_PAGE = 1  # the number of the first page
-__UPDATED_SINCE_PARAM = "updated_since"
-__OTHER_PARAMS: dict = {}  # sent with every request
+# What is assumed of the API, and where each assumption comes from. Compare it with Awardco's
+# reference, https://api.awardco.com/api, and change it here where your tenant's API differs.
+# CONTRIBUTING.md has an example of each change.
+__PATH = "/api/users"  # Fivetran's example
+__KEY_HEADER = {"apiKey": "{key}"}  # public clients
+__LIST = "users"  # Fivetran's example; `data.items` means `items` inside `data`
+__PAGE_PARAM = "page"  # Fivetran's example, public clients
+__PER_PAGE_PARAM = "per_page"  # Fivetran's example; public clients of other methods: `limit`
+__FIRST_PAGE = 1  # the number of the first page: Fivetran's example, public clients
+__UPDATED_SINCE_PARAM = "updated_since"  # Fivetran's example
+__OTHER_PARAMS: dict = {}  # sent with every request for users
+
+__REPORT_PATH = "/api/v2/reports"  # public clients
+__REPORT_NUMBER = 9  # the Users report: public clients
+__REPORT_OPTIONS: dict = {}  # added to the order of the report, such as `selectedColumns`
+__REPORT_HOSTS: tuple = ()  # hosts that may get the key, besides that of base_url
 
 __TABLE = "USER"
 __KEY = "employeeId"
@@ -65,7 +77,17 @@ __COLUMNS = {
     "updated_at": "UTC_DATETIME",
     "created_at": "UTC_DATETIME",
 }
+__REPORT_COLUMNS = dict.fromkeys(  # Awardco's help centre; else a language `T` would become true
+    ("Preferred Name", "Secondary Email", "Username", "Phone Number", "Language", "Country")
+    + ("Nomination Approval Ids", "Birth Date"),
+    "STRING",
+)
+__REPORT_NAMES = {"Created Date": "created_at"}  # Awardco's help centre; others by comparison
+__REPORT_ALWAYS = ("employeeId", "firstName", "lastName", "email")  # unless an option says else
 __OTHER_FIELDS = "other_fields"  # JSON: fields without a column, and values that do not fit one
+__TIME_NAMES = ("last_sync_time", "last_full_sync")  # in the state, with the two below
+__STATE_NAMES = (*__TIME_NAMES, "users", "source")
+__SOURCES = ("users", "report", "mock")
 
 __LARGE_PAGE = 1_000  # users a page at first
 __SMALL_PAGE = 100  # users a page where the API does not give large ones
@@ -76,7 +98,7 @@ __PASS_ALL_AT_ONCE = 3  # one page has no border at which users can be missed
 __NEXT_SIZE_SHARE = 0.75  # of the smallest page so far: what passes 2, 4 and 5 ask for
 __MIN_USERS_TO_JUDGE = 20  # fewer can be alike, or odd, by chance
 __MAX_TIMES_EACH = 3  # if users come more often on average, the API sends them without end
-__MIN_SHARE_TO_MARK = 0.5  # of the users of the last complete read; if fewer came, mark nobody
+__MIN_SHARE_TO_MARK = 0.8  # of the last complete read; Okta's limit for one import is the same
 __PAGES_PER_PROGRESS_LINE = 10
 
 __CURSOR_MARGIN = timedelta(hours=1)  # for changes that are committed late
@@ -90,47 +112,63 @@ __LARGE_PAGE_ATTEMPTS = 2  # for page 1; then small pages, rather than two minut
 __MAX_BACKOFF_SECONDS = 60
 __MAX_RETRY_AFTER_SECONDS = 3_600  # where the API asks to wait longer, the sync fails now
 __SETUP_LIMITS = (2, 10)  # attempts, seconds as above: in a setup test a person is waiting
-__RETRIED_STATUSES = {408, 425, *range(500, 600)}  # and rate limits
-__REFUSING_STATUSES = {400, 404, 410, 413, 416, 422}  # what APIs answer past their last page
-__CONNECTION_ADVICE = "check base_url, the proxy settings of this machine and REQUESTS_CA_BUNDLE"
+__REPORT_PAUSES_SECONDS = (1, 2, 4, 8, 16, 30)  # public clients; the last one is repeated
+__REPORT_TIMEOUT_SECONDS = 3_600
+__RETRIED_STATUSES = {304, 408, 425, *range(500, 600)}  # and rate limits
+__REFUSING_STATUSES = {400, 404, 410, 416, 422}  # what APIs answer past their last page
+
+# What to do about a problem: a status, or a word of AttemptFailed.
 __FILTER_ADVICE = "set updated_since_param to the name that your API uses"
-__ADVICE = {
-    **dict.fromkeys((400, 413, 422), "check updated_since_param, and lower __SMALL_PAGE"),
-    200: "check base_url, and __LIST in connector.py",
+__CONNECTION_ADVICE = "check base_url, the proxy settings of this machine and REQUESTS_CA_BUNDLE"
+__AGAIN_ADVICE = "run the sync again, and if it lasts, ask Awardco"
+__LATER_ADVICE = f"the pages before were answered, so the settings are right: {__AGAIN_ADVICE}"
+__KEY_ADVICE = f"add its new name to find_spellings() in connector.py, as the {__KEY}"
+__RIGHTS_ADVICE = "check that the key may see all users of your tenant"
+__RESTART_ADVICE = (
+    "re-sync on Fivetran, but read `Before a re-sync` in docs/operations.md first; or locally run "
+    "`fivetran reset`, which deletes the local table and its state"
+)
+__ADVICE: dict = {
+    **dict.fromkeys((400, 422), "check updated_since_param, and lower __SMALL_PAGE"),
     401: "check api_key: the API does not accept it",
     403: "check that api_key has the permission to read users",
-    404: f"check base_url: no {__PATH} there; or your tenant's API lacks this method: ask Awardco",
+    404: f"check base_url: no {__PATH} there; or set source to report, if your tenant's API lacks it",
     407: "the proxy on the way refuses: check the proxy settings of this machine",
+    413: "lower __SMALL_PAGE in connector.py: the API refuses pages of this size",
+    "shape": "check base_url, and __LIST in connector.py",
+    "outage": __AGAIN_ADVICE,
+    "rate limit": "sync less often, or ask Awardco for a higher limit",
+    "connection": __CONNECTION_ADVICE,
+    "no connection": __CONNECTION_ADVICE,
+    "web page": "a firewall or a login may have answered in place of the API: check base_url, and ask "
+    "your network team",
 }
+__REPORT_ADVICE: dict = {
+    **dict.fromkeys((400, 422), "check __REPORT_OPTIONS in connector.py"),
+    403: "check that api_key has the permission to read reports",
+    404: "check base_url: no Users report there; if it is right, ask Awardco for it",
+    "shape": "check base_url, and ask Awardco what the Users report looks like",
+}
+__ON_EVERY_PAGE = (401, 403, 407, "rate limit", "web page")  # keys are replaced while syncs run
 __MAX_QUOTED_CHARACTERS = 200
 __MAX_NAMED_FIELDS = 10
+
+# How answers are read. Names stand here as fold_name() makes them.
 __ERROR = r"(?!(0|200|false|none|null|ok|success|\[\])$).+"  # in a field for errors
-__FAILURES = {  # how an answer reports a failure: folded field names, see fold_name(), and values
+__FAILURES = {  # how an answer reports a failure: names of fields, and values
     "success ok issuccess": "false|0",
     "status statuscode code": r"error|fail|failed|[4-9]\d\d|\d{4,}",
     "timedout": "true",
     "error errors errorcode errcode errormessage fault": __ERROR,
 }
-__COLUMN_NAME = re.compile(r"(?![\W_]+fivetran)[ -~]*[A-Z0-9][ -~]*", re.ASCII | re.IGNORECASE)
+__REASONS = "message error errors detail fault faultstring"  # what may be quoted
+__REASONS_OF_A_STATUS = "title description"  # from 400; in a 200 they can be somebody's
+__TOTALS = "total count totalcount totalusers totalrecords totalitems totalresults totalelements"
+__TOTALS += " totalentries totalrows"
+__MORE_FLAGS = "hasmore hasnext hasnextpage"
+__ENVELOPES = "meta pagination paging page pageinfo"  # objects in which totals and flags stand
+
 __ZONED_MINUTE = re.compile(r"\A(\d{4}-\d\d-\d\dT\d\d:\d\d)(Z|[+-]\d\d:\d\d)\Z", re.A | re.I)
-__TAKEN = "|".join(map(re.escape, [__PAGE_PARAM, __PER_PAGE_PARAM, *__OTHER_PARAMS]))
-__SETTINGS = {  # what each must match
-    "api_key": r"(?!fivetran_encrypted:)[!-~]+",
-    "base_url": r"(https://|http://(?=(localhost|127(\.\d+){3}|\[::1\])(:|/|$)))[^\s\\/@?#][^\s\\@?#]*",
-    "updated_since_param": f"(?!({__TAKEN})$).*",
-    "full_sync_days": "([1-9][0-9]{0,4})?",
-    "use_mock": "(true|false)?",
-}
-__REMEDIES = {  # and what to do where it does not
-    "api_key": "copy the key of your Awardco tenant, without spaces or line breaks; if it is "
-    "encrypted, run `fivetran debug`, not connector.py; or set use_mock to true to try mock mode",
-    "base_url": "set it to the address of Awardco's API, such as https://api.awardco.com, without "
-    "user name or query; http would send the key unencrypted",
-    "updated_since_param": "set it to the name of the filter, not of another parameter",
-    "full_sync_days": "set it to a whole number of days from 1, or leave it blank for never",
-    "use_mock": "set it to true or false",
-}
-__MOCK_BASE_URL = "https://mock.awardco.invalid"
 
 
 class ConfigurationError(ValueError):
@@ -138,28 +176,53 @@ class ConfigurationError(ValueError):
 
 
 class SyncError(RuntimeError):
-    """What ended a sync or a setup test; the message is written for the user."""
+    """What ended a sync or a setup test; the message says what to do."""
 
 
 class PageError(SyncError):
-    """A page that could not be read. Smaller pages, or no filter, may help."""
+    """A page that could not be read, but smaller pages might be."""
+
+
+class FirstPageError(PageError):
+    """Page 1 could not be read: the filter may be to blame."""
+
+
+class RefusalError(SyncError):
+    """The API refuses a request. For a page of users it may mean that they end before it."""
+
+
+class NoListError(RefusalError):
+    """The API answers without a list of users. With a filter, nobody may have changed."""
 
 
 class AttemptFailed(Exception):
-    """An attempt failed, but another may succeed: why, and how long a rate limit asks to wait."""
+    """An attempt failed, but another may succeed."""
+
+    def __init__(self, why: str, problem: str, retry_after: float = 0.0):
+        """problem: a key of __ADVICE. retry_after: the seconds that the API asks to wait."""
+        super().__init__(why)
+        self.problem = problem
+        self.retry_after = retry_after
 
 
 def schema(configuration: dict) -> list:
     """Declare the table and the columns that inference would mistake, such as a first name `T`."""
-    return [{"table": __TABLE, "primary_key": [__KEY], "columns": __COLUMNS}]
+    is_report = get_setting(configuration, "source").lower() == "report"
+    columns = {**__COLUMNS, **__REPORT_COLUMNS} if is_report else __COLUMNS
+    return [{"table": __TABLE, "primary_key": [__KEY], "columns": columns}]
 
 
 def update(configuration: dict, state: dict):
     """Sync users changed since the last sync, or all. Raises ConfigurationError or SyncError."""
     try:
-        api = open_api(validate_configuration(configuration))
-        with api.session:
-            sync_users(start_sync(api, state))
+        settings = validate_configuration(configuration)
+        warn_of_unknown_settings(configuration, op.warning)
+        with closing(open_api(settings, state)) as api:
+            sync = start_sync(api, state)
+            if api.source == "report":
+                sync_report(sync)
+            else:
+                sync_users(sync)
     except (ConfigurationError, SyncError) as error:
         op.error(message=str(error))  # for the dashboard, without a stack; it may return
         raise type(error)(str(error)) from None  # no frames: crash reports print variables
@@ -174,222 +237,287 @@ def update(configuration: dict, state: dict):
 #     page 2   D E      C has moved to page 1, which was already read: nobody sees it.
 #     page 3   F A      A is met a second time.
 #
-# The pages brought 6 rows, as many as the source has users, but only 5 different users. This holds
-# for every order of rows, for changes, moves and hires: if pages are answered in order, a pass
-# that missed somebody met somebody else twice. So it is whole if it brought as many rows as the
-# sync knows users, and nothing else is doubtful. If not, the window is read again.
+# The users took 6 places, as many as the source has users, but only 5 different users came. This
+# holds for every order of rows, for changes, moves and hires: if pages are answered in order, a
+# pass that missed somebody met somebody else twice. So it is whole if its users took as many places
+# as the sync knows users, and nothing else is doubtful. If not, the window is read again.
 
 
 @dataclass
 class Sync:
-    """What one sync knows."""
+    """What one sync knows. Except for the cursor, what is here only grows."""
 
     api: Api
-    state: dict  # as the sync before left it
-    updated_since: str | None  # the filter, frozen; only read_pass() drops it, if it is refused
+    state: dict  # as the sync before left it; the checkpoint after each page repeats it
+    is_continued: bool  # the state tells of earlier syncs from the same source
     is_due: bool  # full_sync_days asks to mark who left: everybody is read
+    updated_since: str | None  # the filter, frozen; None reads everybody
     started_at: datetime  # by this machine's clock; for last_full_sync only
     cursor: str | None  # where last_sync_time may stand so far, as the API wrote it
     cursor_at: datetime | None  # the cursor, parsed
     known: dict = field(default_factory=dict)  # employeeId to updated_at: 40 MB for 200,000 users
-    without_key: set = field(default_factory=set)  # rows that have no employeeId, see identify()
+    totals: list = field(default_factory=list)  # of each page: its total and its number of users
     delivered: list = field(default_factory=list)  # the rows of each page, for mark_leavers()
-    pages: int = 0  # with users
-    total: int = 0  # how many users there are, where the API says so
-    has_deletions: bool = False  # it fell, so `known` holds users who are gone
-    filter_refusal: str = ""  # why the window is read without the filter
+    filter_refusal: str = ""  # why everybody is read in spite of the filter
+
+    @property
+    def filter(self) -> str | None:
+        """The filter that requests carry."""
+        return None if self.filter_refusal else self.updated_since
+
+    @property
+    def total(self) -> int:
+        """How many users the API says there are; 0 if it does not say."""
+        return next((total for total, _ in reversed(self.totals) if total), 0)
 
 
 @dataclass
 class Pass:
-    """What one pass has brought so far."""
+    """One reading of the window: the pages as they came. All else is derived from them."""
 
-    first_size: int  # users asked for with page 1
-    per_page: int  # and with the pages after it
-    first: Answer | None = None  # page 1
-    brought: int = 0  # distinct users of each page, summed: who is on two pages counts twice
-    met: Counter = field(default_factory=Counter)  # how often each user came, see identify()
-    rows: set = field(default_factory=set)  # what came, see fingerprint()
-    has_repeats: bool = False  # a row came again on another page, just as it was
-    doubt: str = ""  # what counts against the pass: why somebody may be missing
-    cut_off: str = ""  # the refusal that ended it after a full page
-    is_page_ignored: bool = False  # page 2 was page 1 again, and full
-    is_whole: bool = False
-    problems: Counter = field(default_factory=Counter)  # what could not be used, by reason
-    filled: set = field(default_factory=set)  # declared columns in which somebody has a value
+    asked: int  # users asked for with page 1
+    pages: list[Page] = field(default_factory=list)
+    end: list[Page] = field(default_factory=list)  # the answers that showed the end
 
+    @property
+    def places(self) -> int:
+        """The users of each page, summed: who is on two pages takes two places."""
+        return sum(page.places for page in self.pages)
 
-def start_sync(api: Api, state: dict) -> Sync:
-    """Begin a sync. A state holds `last_sync_time`; `last_full_sync`, when the last whole sync of
-    everybody began; and `users`, how many the last complete one found. Raises SyncError."""
-    times = {name: state[name] for name in ("last_sync_time", "last_full_sync") if name in state}
-    unreadable = [name for name, text in times.items() if parse_timestamp(text) is None]
-    if unreadable or type(state.get("users", 0)) is not int:
-        name = (*unreadable, "users")[0]
-        raise SyncError(f"The state cannot be used: {name} is unreadable. Start a re-sync.")
-    cursor, last = times.get("last_sync_time"), parse_timestamp(times.get("last_full_sync"))
-    began, period = now(), timedelta(days=api.full_sync_days)
-    # abs(): a future time only shows that a clock was wrong. Without a cursor all are read anyway.
-    is_due = bool(period and times) and (not cursor or abs(began - (last or __NEVER)) >= period)
-    since = None if is_due else cursor
-    everybody = "Full sync: all users (full_sync_days)" if is_due else "Full sync: all users"
-    log.info(f"Incremental sync: users changed since {since}" if since else everybody)
-    return Sync(api, state, since, is_due, began, cursor, parse_timestamp(cursor))
+    @property
+    def records(self) -> int:
+        """The rows of each page, summed, those without a key among them."""
+        return sum(page.count for page in self.pages)
+
+    @property
+    def met(self) -> Counter:
+        """How often each employeeId came."""
+        return Counter(key for page in self.pages for key in page.keys if key is not None)
+
+    @property
+    def is_page_ignored(self) -> bool:
+        """Whether page 2 was page 1 again."""
+        return len(self.pages) == 1 and any(page.count for page in self.end[:1])
+
+    @property
+    def refusal(self) -> str:
+        """How the API refused the page after the last one, if it did."""
+        return self.end[0].refusal if self.end else ""
+
+    @property
+    def totals(self) -> list:
+        """Of each page: the API's own total, and the number of users."""
+        return [(page.total, page.count) for page in self.pages]
 
 
 def sync_users(sync: Sync):
-    """Read the window until a pass was whole, store the cursor, and report. Each pass has other
-    borders between pages: users with equal times can sort differently on either side of one."""
-    previous, per_page, smallest = None, __LARGE_PAGE, __LARGE_PAGE
+    """Read the window until a pass was whole, then store and report what that proves. Each pass has
+    other borders between pages: users with equal times can sort differently on either side of one.
+    Raises SyncError."""
+    previous = None
+    smallest = __LARGE_PAGE
     for number in range(1, __MAX_PASSES + 1):
-        current = read_pass(sync, per_page)
-        current.is_whole = is_whole(sync, current, previous)
-        if current.is_whole or number == __MAX_PASSES:
+        current = read_window(sync, choose_page_size(sync, number, smallest))
+        doubt = find_doubt(sync, current, previous)
+        if not doubt or number == __MAX_PASSES:
             break
-        log.info(f"Reading again, pass {number + 1}: {current.doubt or 'users may have moved'}")
-        previous, smallest = current, min(smallest, current.per_page)
-        per_page = max(int(smallest * __NEXT_SIZE_SHARE), 1)
-        if number + 1 == __PASS_ALL_AT_ONCE:
-            per_page = min(max(per_page, 2 * len(sync.known)), __LARGEST_PAGE)
-    if current.is_page_ignored and len(current.met) == current.first_size:
-        raise SyncError(f"The API ignores `{__PAGE_PARAM}`: adapt __PAGE_PARAM in connector.py.")
-    finish_sync(sync, current)
+        log.info(f"Reading again, pass {number + 1}: {doubt}")
+        previous = current
+        smallest = min(smallest, find_page_size(current))
+    if doubt and current.is_page_ignored and current.records == current.asked:
+        advice = "set __PAGE_PARAM in connector.py to the name that your API uses"
+        raise SyncError(f"The API ignores `{__PAGE_PARAM}`: every page is page 1; {advice}")
+    finish_sync(sync, current, doubt)
 
 
-def finish_sync(sync: Sync, current: Pass):
-    """Store the cursor, mark leavers, and report what people need to know, without user data."""
-    names, users = ("last_sync_time", "last_full_sync", "users"), len(sync.known)
-    state = {name: sync.state[name] for name in names if name in sync.state}
-    is_full, gaps = sync.updated_since is None, list(find_gaps(sync, current))
-    if current.is_whole and sync.cursor is not None:
-        state["last_sync_time"] = sync.cursor
-    if current.is_whole and is_full and sync.known:
-        state["last_full_sync"] = sync.started_at.isoformat(timespec="seconds")
-    if is_full and not gaps:
-        state["users"] = users
-    if sync.is_due and not gaps and "users" not in sync.state:  # all could be marked at once
-        gaps = ["no complete read had counted the users before"]
-    if sync.is_due and gaps:
-        gaps[0] = f"Nobody was marked as deleted: {gaps[0]}"
-    elif sync.is_due:
-        mark_leavers(sync)
-    op.checkpoint(state=state)  # commits the last rows, and what the next sync begins with
-    counts = f"{users} user{'s' * (users != 1)} from {sync.pages} page{'s' * (sync.pages != 1)}"
-    log.info(f"Synced {counts}; last_sync_time: {state.get('last_sync_time')}")
-    for warning in (*gaps, *find_warnings(sync, current)):
-        log.warning(f"{warning}.")
-        op.warning(f"{warning}.")
+def choose_page_size(sync: Sync, number: int, smallest: int) -> int:
+    """How many users a pass asks for with page 1. number: of the pass, from 1. smallest: the
+    smallest page size of the passes before."""
+    if number == 1:
+        return __LARGE_PAGE
+    smaller = max(int(smallest * __NEXT_SIZE_SHARE), 1)
+    if number == __PASS_ALL_AT_ONCE:
+        return min(max(2 * len(sync.known), smaller), __LARGEST_PAGE)
+    return smaller
 
 
-def find_gaps(sync: Sync, current: Pass) -> Iterator[str]:
-    """Why users may be missing. A sync of everybody is complete if nothing is found."""
-    users, before, rows_met = len(sync.known), sync.state.get("users", 0), current.met.total()
-    if not current.is_whole:
-        why = current.doubt or "some came twice, so others may have been passed over"
-        why += ", and every page is page 1: check __PAGE_PARAM" * current.is_page_ignored
-        yield f"Users may be missing: no pass was whole ({why}). last_sync_time stays where it was"
-    if current.cut_off:
-        yield f"The users end at a full page, so there may be more: {current.cut_off}"
-    if sync.updated_since is not None:
-        return
-    if rows_met < sync.total:
-        yield f"The API reports {sync.total} users, but its pages brought {rows_met}"
-    if not users:
-        yield "The API returned no users to store: check that the key may see those of your tenant"
-    elif users < before * __MIN_SHARE_TO_MARK:
-        yield f"{users} users came, fewer than half of the {before} of the last complete read"
+def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
+    """Why a pass may have missed a user whom the sync does not know; "" if it is whole.
 
-
-def mark_leavers(sync: Sync):
-    """Mark all rows as deleted, and deliver this sync's again: one transaction with SDK 3.0.0."""
-    op.truncate(table=__TABLE)
-    for page in sync.delivered:
-        for row in json.loads(zlib.decompress(page)):
-            op.upsert(table=__TABLE, data=row)
-    log.info("Users whom the API no longer returns are marked: _fivetran_deleted is true")
-
-
-def read_pass(sync: Sync, per_page: int) -> Pass:
-    """Read the window once, and deliver who is new or newer. A pass that fails is begun again in
-    small pages, and then without the filter if that is refused: its name, notation or age.
+    This alone decides whether a pass is believed, and it changes nothing. Users with two records
+    come twice in every pass, so a pass is whole, too, if the one before was just like it.
 
     Args:
-        per_page: users to ask for with page 1.
-    Raises:
-        SyncError: a page could not be read.
+        previous: the pass before; None for the first.
     """
-    is_filter_taken = False
-    while True:
-        current = Pass(per_page, per_page)
-        try:
-            for answer in fetch_users(sync, current):
-                deliver_page(sync, current, answer)
-                # Commits the rows with the old state: pages not yet read may hold older changes.
-                op.checkpoint(state=sync.state)
-            return current
-        except PageError as error:
-            if per_page != __SMALL_PAGE:
-                per_page = __SMALL_PAGE
-            elif sync.updated_since is None or current.met or is_filter_taken:
-                raise  # the filter is not to blame
-            elif is_filter_answered(sync):
-                is_filter_taken = True  # an outage has passed
-            elif current.first and current.first.is_nobody:
-                return current  # nobody has changed
-            else:
-                sync.updated_since, sync.filter_refusal = None, str(error)
-                per_page = __LARGE_PAGE
-            log.info(f"Reading again in pages of {per_page} users: {error}")
+    short = find_short_page(current)
+    is_full = ends_with_full_page(sync, current)
+    is_refused = current.refusal and (len(current.pages) == 1 or sync.filter is not None)
+    known = len(current.met) if has_fallen(sync.totals) else len(sync.known)
+    is_everybody = current.places == known
+    doubts = {
+        f"page {short} was short, but the page after it brought users": short,
+        "the API's total fell: users were deleted, so others have moved": has_fallen(
+            current.totals
+        ),
+        "the same users came again and again, without end": is_endless(sync, current),
+        "the users end at a full page, and the page after it is refused": is_full and is_refused,
+        "every page is page 1: check __PAGE_PARAM": is_full and current.is_page_ignored,
+        "the users end at a full page, but the API's total is larger": is_full
+        and current.records < sync.total,
+        "after the last page the API still says that there is more": any(
+            page.has_more for page in current.end
+        ),
+        f"{known} users are known, but came {current.places} times: others may have been passed "
+        "over": not is_everybody
+        and not is_like(current, previous),
+    }
+    return next((doubt for doubt, is_true in doubts.items() if is_true), "")
 
 
-def is_filter_answered(sync: Sync) -> bool:
-    """Whether page 1 is now answered with the filter. Raises PageError if it fails without too."""
-    ask = partial(make_request_with_retry, sync.api, 1, __SMALL_PAGE)
-    if refusal := ask(attempts=__LARGE_PAGE_ATTEMPTS).refusal:
-        raise PageError(refusal)
-    with suppress(PageError):
-        return not ask(sync.updated_since, attempts=1).refusal
-    return False
+def find_page_size(current: Pass) -> int:
+    """How many users the pages after page 1 ask for: as many as it brought, since an API may count
+    capped pages by what was asked for. But a page 1 below any cap shows none, and one that lacks a
+    few users, such as 97 of 100, shows an API that hides some."""
+    came = current.pages[0].count if current.pages else 0
+    is_cap = came <= current.asked // 2 or came % __SMALLEST_CAP == 0
+    return came if came >= __SMALLEST_CAP and is_cap else current.asked
 
 
-def deliver_page(sync: Sync, current: Pass, answer: Answer):
-    """Upsert the users of a page that are new or newer, and count the page. Raises SyncError."""
-    users, has_key = answer.users, any(isinstance(key, str) for key in answer.keys)
-    if sync.pages == 0 and not has_key and len(users) >= __MIN_USERS_TO_JUDGE:
-        found = f"the API has changed its shape. Its users have {name_fields(users[0])}"
-        raise SyncError(f"No user has a usable {__KEY}: {found}: adapt find_spellings().")
-    taken = (take_user(sync, current, *user) for user in zip(users, answer.keys, strict=True))
+def find_short_page(current: Pass) -> int:
+    """The number of a page with fewer users than the page after it was asked for, although that
+    one brought users; 0 if there is none."""
+    for number, (page, after) in enumerate(itertools.pairwise(current.pages), start=1):
+        if page.count < after.asked and after.count:
+            return number
+    # look_beyond() goes on with an empty page only if the page after it brought users.
+    has_gap = len(current.pages) > 1 and not current.pages[-1].count
+    return len(current.pages) if has_gap else 0
+
+
+def has_fallen(totals: list) -> bool:
+    """Whether the API's own total fell, in a list of each page's total and number of users. If it
+    falls by the users of the page before, it counts those who remain."""
+    told = [(total, came) for total, came in totals if total]
+    return any(
+        after < before and before - after != came
+        for (before, came), (after, _) in itertools.pairwise(told)
+    )
+
+
+def is_endless(sync: Sync, current: Pass) -> bool:
+    """Whether users come again more often than second records and moves can explain."""
+    return current.places > __MAX_TIMES_EACH * len(sync.known)
+
+
+def ends_with_full_page(sync: Sync, current: Pass) -> bool:
+    """Whether the last page is as full as was asked for, or a page 1 as full as a usual cap. In a
+    sync of changes, 250 can come by chance, and 300 less often."""
+    if not current.pages or not current.pages[-1].count:
+        return False
+    came = current.pages[-1].count
+    is_cap = came >= __SMALLEST_CAP and __LARGE_PAGE % came == 0
+    is_round = sync.filter is None or came % __SMALL_PAGE == 0
+    is_capped_page_1 = len(current.pages) == 1 and is_cap and is_round
+    return came >= current.pages[-1].asked or is_capped_page_1
+
+
+def is_like(current: Pass, previous: Pass | None) -> bool:
+    """Whether the pass before, with other borders, met the same users, each as often. Not if a row
+    stood on two pages: an unstable sort shows one twice and hides another, in every pass alike."""
+    if previous is None or find_page_size(current) == find_page_size(previous):
+        return False
+    rows = Counter(row for page in current.pages for row in page.rows)
+    is_unstable = any(times > 1 for times in rows.values())
+    is_same = current.met == previous.met and len(current.met) >= __MIN_USERS_TO_JUDGE
+    return is_same and not is_unstable
+
+
+def read_window(sync: Sync, asked: int) -> Pass:
+    """Read a pass, and without the filter if the API refuses that: its name, notation or age.
+    asked: how many users to ask for with page 1. Raises SyncError."""
+    try:
+        return read_pass(sync, asked)
+    except FirstPageError as error:
+        if sync.filter is None:
+            raise
+        refusal = str(error)
+    log.info(f"Asking for page 1 without the filter, which may be refused: {refusal}")
+    if failure := try_page_1(sync.api, None).refusal:
+        raise SyncError(failure)
+    with_filter = try_page_1(sync.api, sync.filter)
+    if not with_filter.refusal:
+        return read_pass(sync, asked)  # an outage has passed
+    if with_filter.is_nobody:
+        return Pass(asked)  # nobody has changed
+    sync.filter_refusal = refusal
+    return read_pass(sync, __LARGE_PAGE)
+
+
+def try_page_1(api: Api, since: str | None) -> Page:
+    """Page 1 of a small size; if it fails, that is its refusal."""
+    try:
+        return request_page(api, 1, __SMALL_PAGE, since, __LARGE_PAGE_ATTEMPTS)
+    except PageError as error:
+        return Page([], refusal=str(error))
+
+
+def read_pass(sync: Sync, asked: int) -> Pass:
+    """Read the window once, and again from page 1 in small pages if large ones fail.
+    Raises FirstPageError if page 1 could not be read, or SyncError."""
+    current = Pass(asked)
+    try:
+        for page in fetch_users(sync, current):
+            deliver_page(sync, page)
+        return current
+    except PageError as error:
+        largest = current.pages[0].count if current.pages else asked
+        if min(asked, largest) <= __SMALL_PAGE:
+            raise
+        log.info(f"Reading again in pages of {__SMALL_PAGE} users: {error}")
+    return read_pass(sync, __SMALL_PAGE)
+
+
+def deliver_page(sync: Sync, page: Page):
+    """Upsert the users of a page who are new to the sync or newer, and checkpoint. Raises SyncError
+    if nobody on the first page has a key."""
+    check_keys(sync, page)
+    taken = [take_user(sync, page, *user) for user in zip(page.users, page.keys, strict=True)]
     rows = [row for row in taken if row]
     for row in rows:
         op.upsert(table=__TABLE, data=row)  # inserts the row, or replaces the one with its key
+    # Commits the rows with the old state: pages not yet read may hold older changes.
+    op.checkpoint(state=sync.state)
     if sync.is_due:
         sync.delivered.append(zlib.compress(json.dumps(rows, default=datetime.isoformat).encode()))
-    current.brought += len(answer.people)  # twice on one page is twice in the source
-    current.met.update(answer.keys)
-    current.has_repeats |= not answer.rows.isdisjoint(current.rows)
-    current.rows |= answer.rows
-    if 0 < answer.total < sync.total:
-        current.doubt = "the API's total fell: users were deleted, so others have moved"
-        sync.has_deletions = True
-    sync.total = answer.total or sync.total
-    sync.pages += 1
-    if sync.pages % __PAGES_PER_PROGRESS_LINE == 0:
-        of_all = f" of {sync.total:,}" if sync.total and sync.updated_since is None else ""
-        log.info(f"{sync.pages} pages read, {len(sync.known):,}{of_all} users so far")
+    sync.totals.append((page.total, page.count))
+    page.users = []  # the pass keeps its pages, but has no more use for their users
+    if len(sync.totals) % __PAGES_PER_PROGRESS_LINE == 0:
+        of_all = f" of {sync.total:,}" if sync.total and sync.filter is None else ""
+        log.info(f"{len(sync.totals)} pages read, {len(sync.known):,}{of_all} users so far")
 
 
-def take_user(sync: Sync, current: Pass, user: dict, key: str | int) -> dict | None:
+def check_keys(sync: Sync, page: Page):
+    """Raise SyncError if the API has changed its shape: no user of the first page has a key."""
+    has_key = any(key is not None for key in page.keys)
+    if not sync.totals and not has_key and page.count >= __MIN_USERS_TO_JUDGE:
+        found = name_fields(sync.api, page.users[0])
+        raise SyncError(f"No user has a usable {__KEY}; the users have {found}; {__KEY_ADVICE}")
+
+
+def take_user(sync: Sync, page: Page, user: dict, key: str | None) -> dict | None:
     """Record a user. Returns the row if the user is new to this sync, or newer."""
-    if not isinstance(key, str):
-        sync.without_key.add(key)
-        current.problems[f"users without a usable {__KEY}, skipped"] += 1
+    if key is None:
+        page.without_key += 1
         return None
-    row = read_row(user, key, current)
-    if len(current.filled) < len(__COLUMNS):
-        current.filled.update(name for name in __COLUMNS if row.get(name) not in (None, ""))
-    if updated_at := row.get("updated_at"):
+    row = read_row(user, key, page)
+    if len(page.filled) < len(__COLUMNS):
+        page.filled.update(name for name in __COLUMNS if row.get(name) not in (None, ""))
+    updated_at = row.get("updated_at")
+    if updated_at:
         move_cursor(sync, updated_at, user["updated_at"].strip())
-    known, changed_at = sync.known.get(key), updated_at or __NEVER
+    known = sync.known.get(key)
+    changed_at = updated_at or __NEVER
     if known is not None and changed_at <= known:
         return None
     sync.known[key] = changed_at
@@ -401,132 +529,272 @@ def move_cursor(sync: Sync, updated_at: datetime, text: str):
     if sync.cursor_at is None or updated_at > sync.cursor_at:
         margin = __CURSOR_MARGIN if read_iso(text).tzinfo else __CURSOR_MARGIN_WITHOUT_ZONE
         if sync.api.answered_at - updated_at >= margin:
-            sync.cursor, sync.cursor_at = text, updated_at
+            sync.cursor = text
+            sync.cursor_at = updated_at
 
 
-def is_whole(sync: Sync, current: Pass, previous: Pass | None) -> bool:
-    """Whether a pass cannot have missed a user whom the sync does not know: see above. A user with
-    two records comes twice in every pass. So it is whole too if it met the same users as the pass
-    before, each as often, at another page size, and no row on two pages (an unstable sort).
+# --- The beginning and the end of a sync --------------------------------------------------------
+def start_sync(api: Api, state: dict) -> Sync:
+    """Begin a sync. A state holds `last_sync_time`; `last_full_sync`, when the last whole sync of
+    everybody began; `users`, how many the last complete one found; and `source`, which one that
+    was. Raises SyncError."""
+    if api.source == "mock":
+        log.info("Mock mode: these users are made up, see mock_data/users.json")
+    check_state(api, state)
+    is_continued = is_from(state, api.source)
+    earlier = state if is_continued else {}
+    cursor = None if api.source == "report" else earlier.get("last_sync_time")
+    is_due = is_full_read_due(api, earlier)
+    since = None if is_due else cursor
+    everybody = "Full sync: all users (full_sync_days)" if is_due else "Full sync: all users"
+    log.info(f"Incremental sync: users changed since {since}" if since else everybody)
+    return Sync(api, state, is_continued, is_due, since, now(), cursor, parse_timestamp(cursor))
 
-    Args:
-        previous: the pass before; None for the first.
-    """
-    if current.doubt:
+
+def check_state(api: Api, state: dict):
+    """Raise SyncError if the state is damaged, or mixes made-up users with real ones."""
+    is_usable = {name: name not in state or parse_timestamp(state[name]) for name in __TIME_NAMES}
+    is_usable["users"] = type(state.get("users", 0)) is int
+    is_usable["source"] = state.get("source", "users") in ("users", "report", "mock")
+    if damaged := [name for name in is_usable if not is_usable[name]]:
+        raise SyncError(
+            f"The state cannot be used: {damaged[0]} is unreadable; {__RESTART_ADVICE}"
+        )
+    is_mock = api.source == "mock"
+    if any(name in state for name in __STATE_NAMES) and is_from(state, "mock") != is_mock:
+        kinds = (
+            "real ones, but mock mode has made-up"
+            if is_mock
+            else "made-up ones, but these are real"
+        )
+        advice = (
+            "use another folder, or run `fivetran reset`, which deletes the local table and state"
+        )
+        raise SyncError(f"The users of the last sync were {kinds} ones; {advice}")
+
+
+def is_from(state: dict, source: str) -> bool:
+    """Whether a state tells of earlier syncs of this source. Old versions did not write which."""
+    return any(name in state for name in __STATE_NAMES) and state.get("source", "users") == source
+
+
+def is_full_read_due(api: Api, state: dict) -> bool:
+    """Whether full_sync_days asks to read everybody and mark who left."""
+    is_first = not any(name in state for name in __TIME_NAMES)
+    if is_first or not api.full_sync_days:
         return False
-    is_everybody = current.brought == len(sync.known) + len(sync.without_key)
-    if is_everybody and (current.brought == len(current.met) or not sync.has_deletions):
-        return True
-    if previous is None or current.per_page == previous.per_page or current.has_repeats:
-        return False
-    return current.met == previous.met and len(current.met) >= __MIN_USERS_TO_JUDGE
+    if "last_sync_time" not in state and api.source != "report":
+        return True  # without a cursor, each sync reads everybody anyway
+    last = parse_timestamp(state.get("last_full_sync")) or __NEVER
+    # abs(): a time to come only shows that a clock was wrong.
+    return abs(now() - last) >= timedelta(days=api.full_sync_days)
+
+
+def finish_sync(sync: Sync, current: Pass, doubt: str):
+    """Mark who left, store what this sync has proved, and report it, without user data. doubt: see
+    find_doubt(). Raises SyncError if a sync from nothing found nobody: Fivetran would mark all."""
+    if not sync.known and sync.filter is None and not sync.is_continued:
+        raise SyncError(f"The API returned no users, and nothing was stored; {__RIGHTS_ADVICE}")
+    gaps = find_gaps(sync, current, doubt)
+    unmarked = gaps if sync.is_due else []
+    if sync.is_due and not gaps and "users" not in sync.state:  # all could be marked at once
+        unmarked = ["no complete read had counted the users before; the next one can mark"]
+    if sync.is_due and not unmarked:
+        mark_leavers(sync)
+    state = make_state(sync, doubt, gaps)
+    op.checkpoint(state=state)  # commits the last rows, and what the next sync begins with
+    counts = f"{write_count(len(sync.known), 'user')} from {write_count(len(sync.totals), 'page')}"
+    log.info(f"Synced {counts}; last_sync_time: {state.get('last_sync_time')}")
+    said = [f"Nobody was marked as deleted: {'; '.join(unmarked)}"] if unmarked else gaps
+    for warning in (*said, *find_warnings(sync, current, doubt)):
+        log.warning(f"{warning}.")
+        op.warning(f"{warning}.")
+
+
+def find_gaps(sync: Sync, current: Pass, doubt: str) -> list:
+    """Why users may be missing. A sync of everybody is complete if nothing is found."""
+    gaps = []
+    if doubt:
+        again = "last_sync_time stays where it was, and the next sync reads the same users again"
+        gaps.append(f"Users may be missing: no pass was whole ({doubt}). {again}")
+    if current.refusal and current.pages[-1].count >= current.pages[-1].asked:
+        gaps.append(f"The users end at a full page, so there may be more: {current.refusal}")
+    if sync.filter is not None:
+        return gaps
+    if current.records < sync.total:
+        came = f"but its pages brought {current.records}"
+        gaps.append(f"The API reports {sync.total} users, {came}: {__RIGHTS_ADVICE}")
+    users = min(len(sync.known), len(current.met))  # a key can lose rights between two passes
+    before = sync.state.get("users", 0)
+    if not users:
+        gaps.append(f"The API returned no users to store: {__RIGHTS_ADVICE}")
+    elif users < min(before * __MIN_SHARE_TO_MARK, before - 1):
+        came = f"{write_count(users, 'user')} came, fewer than four fifths of the {before} of the"
+        left = f"If the others have really left, {__RESTART_ADVICE}"
+        gaps.append(f"{came} last complete read: {__RIGHTS_ADVICE}. {left}")
+    return gaps
+
+
+def mark_leavers(sync: Sync):
+    """Mark all rows as deleted, and deliver this sync's again: one transaction with SDK 3.0.0."""
+    before = write_count(sync.state["users"], "user")
+    log.info(f"Marking who left: {before} at the last complete read, {len(sync.known):,} now")
+    log.info("The SDK marks all rows first (`table truncated`); who is still there is restored")
+    op.truncate(table=__TABLE)
+    for page in sync.delivered:
+        for row in json.loads(zlib.decompress(page)):
+            op.upsert(table=__TABLE, data=row)
+
+
+def make_state(sync: Sync, doubt: str, gaps: list) -> dict:
+    """What the next sync begins with: only what this one has proved moves. From another source,
+    the number of users stays for comparison, and the times go."""
+    kept = __STATE_NAMES if sync.is_continued else ("users",)
+    state = {name: sync.state[name] for name in kept if name in sync.state}
+    state["source"] = sync.api.source
+    is_report = sync.api.source == "report"
+    if not doubt and not is_report and sync.cursor is not None:
+        state["last_sync_time"] = sync.cursor
+    # Not after a filter that is refused: everybody would be read each time, and nobody marked.
+    is_full = sync.updated_since is None
+    # Each sync of a report reads everybody: those between two that are due must not put one off.
+    is_between = is_report and not sync.is_due and "last_full_sync" in state
+    if is_full and not is_between and not doubt and sync.known:
+        state["last_full_sync"] = sync.started_at.isoformat(timespec="seconds")
+    if sync.filter is None and not gaps:
+        state["users"] = len(sync.known)
+    return state
 
 
 # --- Pages --------------------------------------------------------------------------------------
-def fetch_users(sync: Sync, current: Pass) -> Iterator[Answer]:
+@dataclass
+class Page:
+    """A page of users under their declared names, as the API answered."""
+
+    users: list  # let go once they are delivered
+    asked: int = 0  # how many users were asked for; 0 for a page of the report
+    total: int = 0  # how many users there are on all pages, where the API says so
+    has_more: bool = False  # it says in a flag that there are more
+    refusal: str = ""  # why there are none, where the API refused the page
+    is_nobody: bool = False  # it sent 204, or no list: with a filter, nobody may have changed
+    columnless: frozenset = frozenset()  # fields whose column would be another field's too
+    without_key: int = 0  # users that cannot be stored; these three are counted at the delivery
+    unreadable: Counter = field(default_factory=Counter)  # values that are null now, by column
+    filled: set = field(default_factory=set)  # declared columns in which somebody has a value
+
+    def __post_init__(self):
+        self.users = [rename_fields(user) for user in self.users]
+        self.count = len(self.users)
+        self.keys = [identify(user) for user in self.users]
+        self.places = len({key for key in self.keys if key is not None})  # two records take one
+        self.rows = frozenset(map(fingerprint, self.users))
+
+
+def fetch_users(sync: Sync, current: Pass) -> Iterator[Page]:
     """Yield the pages of a pass that hold users. While one is delivered, the next is on its way,
-    but no other: a hire could move a user from a page not yet answered to one that was.
+    but no other: a hire could move a user from a page not yet answered to one that was. Raises
+    FirstPageError, PageError if another page fails that might not if it was smaller, SyncError."""
+    page: Page | None = request_first_page(sync, current)
+    while page and not is_endless(sync, current):
+        current.pages.append(page)
+        ahead = request_ahead(sync, current)
+        if page.users:
+            yield page
+        page = ahead.result()
+        if not is_news(current, page):
+            page = look_beyond(sync, current, page)
+
+
+def request_first_page(sync: Sync, current: Pass) -> Page:
+    """Ask for page 1. Raises FirstPageError, also where the API refuses it."""
+    attempts = __ATTEMPTS if current.asked <= __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
+    try:
+        page = request_page(sync.api, 1, current.asked, sync.filter, attempts)
+    except PageError as error:
+        raise FirstPageError(str(error)) from None
+    if page.refusal:
+        raise FirstPageError(page.refusal)
+    return page
+
+
+def request_ahead(sync: Sync, current: Pass) -> Future:
+    """Ask for the next page on a thread of its own, which the process does not wait for."""
+    ahead: Future = Future()
+    asked = (sync.api, len(current.pages) + 1, find_page_size(current), sync.filter)
+
+    def request():
+        try:
+            ahead.set_result(request_page(*asked))
+        except BaseException as error:  # raised again by ahead.result()
+            ahead.set_exception(error)
+
+    Thread(target=request, name="awardco-request", daemon=True).start()
+    return ahead
+
+
+def is_news(current: Pass, page: Page) -> bool:
+    """Whether a page has users, and other ones than page 1 and the page before it."""
+    return bool(page.count) and page.rows not in (current.pages[0].rows, current.pages[-1].rows)
+
+
+def look_beyond(sync: Sync, current: Pass, page: Page) -> Page | None:
+    """Decide what follows a page that is no news: it is empty, refused, or repeats another one.
+    The next page is asked for, and then this one again. Returns the page to go on with:
+
+        this page again    next page    go on with
+        news               any          this page, as it is now
+        no news            news         this page, as it was: empty, a gap; refused, an error
+        no news            no news      None: the users end here
+
+    After a refusal page 1 must still be answered, since a route may be gone for seconds. A window
+    of fewer users than any cap, such as that of an idle sync, ends at an empty page 2.
+    Raises PageError or SyncError."""
+    number = len(current.pages) + 1
+    is_small = number == 2 and current.pages[0].count < __SMALLEST_CAP
+    if is_small and not page.count and not page.refusal:
+        current.end = [page]
+        return None
+    ask = partial(request_page, sync.api, since=sync.filter)
+    following = ask(number + 1, find_page_size(current))
+    if page.refusal and ask(1, current.asked).refusal:
+        raise PageError(page.refusal)
+    again = ask(number, find_page_size(current))
+    if is_news(current, again):
+        return again
+    if not is_news(current, following):
+        current.end = [page, following, again]
+        return None
+    if page.refusal:
+        raise PageError(page.refusal)
+    return page
+
+
+def request_page(
+    api: Api, number: int, per_page: int, since: str | None, attempts: int = __ATTEMPTS
+) -> Page:
+    """Ask for a page of users, in which a refusal is noted: it may only lie past the end.
 
     Args:
-        current: the pass; notes what counts against it. The caller counts each page in it.
+        number, per_page: which page, from 1, and how many users; the API may give another number.
+        since: the filter, in the API's own notation; None asks for everybody.
     Raises:
-        PageError: a page could not be read, but smaller ones may be. SyncError: they would not.
+        PageError: smaller pages may help. SyncError: they would not.
     """
-    answer = request_first_page(sync, current)
-    for page in itertools.count(2):
-        ahead: Future = Future()
-        asked = (ahead, sync.api, page, current.per_page, sync.updated_since)
-        Thread(target=request_ahead, args=asked, name="awardco-request", daemon=True).start()
-        if answer.users:
-            yield answer
-        last, answer = answer, ahead.result()
-        if not answer.users or answer.people in (last.people, current.first.people):
-            answer = find_rest(sync, current, page, answer, last)
-        if answer is None:
-            return
-        log_small_pages(current, page)
-        if answer.users and len(last.users) < current.per_page:
-            current.doubt = f"page {page - 1} was short, but page {page} brought users"
-        if current.brought > __MAX_TIMES_EACH * len(current.met):
-            current.doubt = f"page {page} still brought users, but each had come several times"
-            return
-
-
-def request_first_page(sync: Sync, current: Pass) -> Answer:
-    """Ask for page 1. Later pages have the size it brought, as an API may count capped pages by
-    what was asked for; but not if it is below any cap, or users seem hidden. Raises PageError."""
-    asked = current.first_size
-    attempts = __ATTEMPTS if asked == __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
-    answer = make_request_with_retry(sync.api, 1, asked, sync.updated_since, attempts)
-    current.first, came = answer, len(answer.users)
-    if answer.refusal:
-        raise PageError(answer.refusal)
-    is_thinned = asked // 2 < came < asked and came % __SMALLEST_CAP != 0  # as 97 of 100
-    if came >= __SMALLEST_CAP and not is_thinned:
-        current.per_page = came
-    return answer
-
-
-def log_small_pages(current: Pass, page: int):
-    """Log that the API may call the page size by another name: small pages take long to read."""
-    came, asked = len(current.first.users), current.first_size
-    if page == 2 and came < __SMALL_PAGE and asked == __LARGE_PAGE:
-        log.info(f"Page 1 has {came} of {asked:,} users asked for: check __PER_PAGE_PARAM")
-
-
-def find_rest(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer) -> Answer | None:
-    """The page to go on with after one that has no users, or those of the last page or of page 1.
-    None at the end: neither the next page nor this one, asked again, brings others. A refusal is
-    an end only if page 1 is answered, as a route may be gone for seconds. Raises PageError."""
-    is_small = len(last.users) < __MIN_USERS_TO_JUDGE and len(last.users) != __SMALLEST_CAP
-    if page == 2 and is_small and not answer.users and not answer.refusal:
-        return None  # as most syncs end, after two requests
-    ask = partial(make_request_with_retry, sync.api, updated_since=sync.updated_since)
-    if page == 2 and answer.refusal and current.per_page != current.first_size:
-        answer = ask(page, current.first_size)
-        if answer.users:
-            current.per_page = current.first_size
-            return answer
-    following = ask(page + 1, current.per_page)
-    if answer.refusal and ask(1, current.first_size).refusal:
-        raise PageError(answer.refusal)
-    again = ask(page, current.per_page)
-    no_others = {frozenset(), last.people, current.first.people} if answer.users else {frozenset()}
-    if again.people not in no_others:  # after a page without users, any are others
-        return again
-    if following.people in no_others:
-        check_end(sync, current, page, answer, last)
-        return None
-    if answer.refusal:
-        raise PageError(answer.refusal)
-    if not answer.users:
-        current.doubt = f"page {page} was empty, but page {page + 1} brought users"
-    return answer
-
-
-def check_end(sync: Sync, current: Pass, page: int, answer: Answer, last: Answer):
-    """Judge an end after a page as full as asked for, or as a usual cap. Against it: page 2 is
-    page 1, a refusal, a larger total. Raises PageError if small pages may be answered."""
-    asked, came = current.first_size if page == 2 else current.per_page, len(last.users)
-    is_round = sync.updated_since is None or came % __SMALL_PAGE == 0  # 250 can come by chance
-    is_cap = came >= __SMALLEST_CAP and __LARGE_PAGE % came == 0 and is_round
-    if answer.refusal and came >= asked:
-        if asked == __LARGE_PAGE:
-            raise PageError(answer.refusal)
-        current.cut_off = answer.refusal
-    is_page_ignored = page == 2 and bool(answer.users)
-    is_refused = answer.refusal and (page == 2 or sync.updated_since is not None)
-    has_more = current.met.total() < sync.total
-    if (came >= asked or is_cap) and (is_page_ignored or is_refused or has_more):
-        current.doubt, current.is_page_ignored = "the users end at a full page", is_page_ignored
-
-
-def request_ahead(ahead: Future, *arguments):
-    """Ask for a page on a thread of its own, which the process does not wait for at its end."""
+    params = {
+        __PAGE_PARAM: number - 1 + __FIRST_PAGE,
+        __PER_PAGE_PARAM: per_page,
+        **__OTHER_PARAMS,
+    }
+    if since is not None:
+        params[api.updated_since_param] = since
+    name = f"Page {number} of the users"
+    read = partial(read_users, per_page=per_page)
+    request = Request(name, api.base_url + __PATH, read, number == 1, {"params": params})
     try:
-        ahead.set_result(make_request_with_retry(*arguments))
-    except BaseException as error:  # raised again by ahead.result()
-        ahead.set_exception(error)
+        return make_request_with_retry(api, request, attempts)
+    except RefusalError as refusal:
+        is_nobody = isinstance(refusal, NoListError)
+        return Page([], per_page, refusal=str(refusal), is_nobody=is_nobody)
 
 
 # --- Requests -----------------------------------------------------------------------------------
@@ -535,33 +803,38 @@ class Api:
     """What the requests of a sync share. The session alone holds the key, in its headers."""
 
     session: requests.Session
-    url: str
+    source: str  # users, report or mock
+    base_url: str
     updated_since_param: str
     full_sync_days: int  # 0 for never
     attempts: int  # for one request, at most
     max_retry_after_seconds: int  # where the API asks to wait longer, a request fails at once
     answered_at: datetime | None = None  # when the first answer came; the margins count from it
+    is_closed: bool = False  # the sync has ended, so a request on its way is not repeated
+
+    def close(self):
+        """Close the connections, when the sync has ended or failed."""
+        self.is_closed = True
+        self.session.close()
 
 
 @dataclass
-class Answer:
-    """A page of users under their declared names; `keys`, `people` and `rows` are made of it."""
+class Request:
+    """What to ask, and how to read the answer."""
 
-    users: list
-    total: int = 0  # how many users there are on all pages, where the API says so
-    refusal: str = ""  # why there are none, where the API refused the page
-    is_nobody: bool = False  # it sent 204, or no list: with a filter, nobody may have changed
-
-    def __post_init__(self):
-        self.users = [rename_fields(user) for user in self.users]
-        self.keys = [identify(user) for user in self.users]
-        self.people = frozenset(self.keys)
-        self.rows = {fingerprint(user) for user in self.users if isinstance(user, dict)}
+    name: str  # for messages, such as `Page 3 of the users`
+    url: str
+    read: Callable  # makes the result of the Api and a response of 2xx; raises AttemptFailed
+    is_first: bool  # no answer has shown yet that the settings are right
+    options: dict = field(default_factory=dict)  # of requests, such as params
+    method: str = "GET"
 
 
-def open_api(settings: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_AFTER_SECONDS) -> Api:
-    """The API with its session, which the caller closes, from checked settings."""
-    session, param = requests.Session(), settings["updated_since_param"]
+def open_api(
+    settings: dict, state: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_AFTER_SECONDS
+) -> Api:
+    """The API with its session, which the caller closes. state: in mock mode, users leave later."""
+    session = requests.Session()
     session.headers.update({"User-Agent": "fivetran-awardco-users", "Accept": "application/json"})
     session.headers["Cache-Control"] = "no-cache"
     for header, value in __KEY_HEADER.items():
@@ -570,62 +843,60 @@ def open_api(settings: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_AFTER_SECONDS
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     if settings["base_url"].lower().startswith("http:"):
         session.trust_env = False  # this machine: no proxy on the way
-    if settings["base_url"] == __MOCK_BASE_URL:
+    param = settings["updated_since_param"]
+    if settings["source"] == "mock":
         mock = requests.adapters.HTTPAdapter()
-        mock.send = partial(answer_mock, param)  # type: ignore[method-assign]
+        mock.send = partial(answer_mock, param, "users" in state)  # type: ignore[method-assign]
         session.mount(__MOCK_BASE_URL, mock)
     days = int(settings["full_sync_days"] or 0)
-    return Api(session, settings["base_url"] + __PATH, param, days, attempts, wait)
+    return Api(session, settings["source"], settings["base_url"], param, days, attempts, wait)
 
 
-def make_request_with_retry(
-    api: Api, page: int, per_page: int, updated_since: str | None = None, attempts=__ATTEMPTS
-) -> Answer:
-    """Ask for a page of users, again where another attempt may help.
+def make_request_with_retry(api: Api, request: Request, attempts: int = __ATTEMPTS):
+    """Make a request, again where another attempt may help. Returns what request.read() does.
 
     Args:
-        page, per_page: which page, from 1, and how many users; the API may give another number.
-        updated_since: the filter, in the API's own notation; None asks for everybody.
-        attempts: how often to ask; rate limits, which smaller pages make worse, get all of `api`.
-    Returns:
-        The page. A refusal, which may only mean that the page lies past the end, is noted in it.
+        attempts: how often to ask. Rate limits, and connections that cannot be made, get all that
+            `api` allows, since smaller pages do not help against them.
     Raises:
-        PageError: smaller pages may help. SyncError: they would not.
+        RefusalError: the API refuses it. PageError: smaller pages may help. SyncError: neither.
     """
-    since = {} if updated_since is None else {api.updated_since_param: updated_since}
-    params = {__PAGE_PARAM: page - 1 + __FIRST_PAGE, __PER_PAGE_PARAM: per_page, **since}
     attempt = 0
     while True:
         attempt += 1
-        failed = f"Page {page} of the users could not be read (attempt {attempt})"
         try:
-            answer = send_request(api, {**params, **__OTHER_PARAMS}, page)
-            answer.refusal = answer.refusal and f"{failed}: {answer.refusal}"
-            return answer
+            return send_request(api, request)
         except SyncError as error:
-            raise type(error)(f"{failed}: {error}") from None
+            raise type(error)(f"{request.name} could not be read: {error}") from None
         except AttemptFailed as error:
-            why, retry_after = error.args
-        limit = min(api.attempts, attempts if retry_after is None else __ATTEMPTS)
-        if attempt >= limit or (retry_after or 0) > api.max_retry_after_seconds:
-            raise (PageError if retry_after is None else SyncError)(f"{failed}: {why}")
+            failure = error
+        may_be_too_large = failure.problem not in ("rate limit", "no connection")
+        limit = min(api.attempts, attempts if may_be_too_large else __ATTEMPTS)
+        if attempt >= limit or failure.retry_after > api.max_retry_after_seconds:
+            message = f"{request.name} could not be read: {failure}"
+            error_type = PageError if may_be_too_large else SyncError
+            raise error_type(f"{message}; {advise(api, request, failure.problem)}")
         backoff = 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
-        wait = max(min(backoff, __MAX_BACKOFF_SECONDS), retry_after or 0)
-        log.warning(f"Page {page}: attempt {attempt} of {limit}: {why}; next in {wait:.1f} s")
+        wait = max(min(backoff, __MAX_BACKOFF_SECONDS), failure.retry_after)
+        tried = f"{request.name}: attempt {attempt} of {limit}"
+        log.warning(f"{tried}: {failure}; next in {write_duration(wait)}")
         time.sleep(wait)
+        if api.is_closed:
+            raise SyncError("The sync has ended")
 
 
-def send_request(api: Api, params: dict, page: int) -> Answer:
+def send_request(api: Api, request: Request):
     """One attempt. Raises AttemptFailed if another may help, else SyncError; quotes no header."""
     try:
         # requests would take the key along to whatever host a redirect names.
-        response = api.session.get(
-            api.url, params=params, timeout=__TIMEOUT_SECONDS, allow_redirects=False
-        )
-    except requests.Timeout as error:
-        raise AttemptFailed(f"no answer in time ({type(error).__name__})", None) from None
+        limits = {"timeout": __TIMEOUT_SECONDS, "allow_redirects": False}
+        response = api.session.request(request.method, request.url, **request.options, **limits)
+    except requests.ConnectTimeout:
+        raise AttemptFailed("no connection in time", "no connection") from None
+    except requests.Timeout:
+        raise AttemptFailed("no answer in time", "connection") from None
     except requests.exceptions.ContentDecodingError:
-        raise AttemptFailed("the body is not encoded as Content-Encoding says", None) from None
+        raise AttemptFailed("the body is not encoded as Content-Encoding says", "outage") from None
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
         raise describe_connection_failure(error) from None
     except (OSError, ValueError) as error:  # no request can go there
@@ -633,8 +904,9 @@ def send_request(api: Api, params: dict, page: int) -> Answer:
     if api.answered_at is None:
         # Either clock may be wrong. The earlier one costs at worst some users who are read again.
         api.answered_at = min(now(), read_date(response, "Date") or now())
-    is_good = response.status_code < 300
-    return read_answer(response, page) if is_good else check_status(response, page)
+    if response.status_code >= 300:
+        raise describe_status(api, request, response)
+    return request.read(api, response)
 
 
 def now() -> datetime:
@@ -652,34 +924,57 @@ def describe_connection_failure(error: BaseException) -> AttemptFailed | SyncErr
         return SyncError(said)
     if "failed: 407" in str(error):  # as http.client tells of a CONNECT that was refused
         return SyncError(f"HTTP 407; {__ADVICE[407]}")
+    if isinstance(error, HTTPException):  # IncompleteRead, RemoteDisconnected
+        return AttemptFailed("the connection broke off", "connection")
     reason = getattr(error, "strerror", None) or type(error).__name__
-    return AttemptFailed(f"the connection failed ({reason})", None)
+    is_refused = isinstance(error, (ConnectionRefusedError, socket.gaierror))
+    problem = "no connection" if is_refused else "connection"
+    return AttemptFailed(f"the connection failed ({reason})", problem)
 
 
-def check_status(response: requests.Response, page: int) -> Answer:
-    """Judge a status of 300 or more. Raises like send_request(), unless the users may end."""
-    status, said = response.status_code, quote_error(response)
-    is_limit = status == 429 or "Retry-After" in response.headers  # many APIs limit rates with 403
-    if is_limit or status in __RETRIED_STATUSES:
-        wait = read_retry_after(response) if is_limit else None
-        asked = f"; the API asks to wait {wait:.0f} s" if wait else ""
-        raise AttemptFailed(f"HTTP {status}{said}{asked}", wait)
+def describe_status(api: Api, request: Request, response: requests.Response) -> Exception:
+    """What a status of 300 or more means: AttemptFailed, RefusalError, PageError or SyncError."""
+    status = response.status_code
+    said = f"HTTP {status}{quote_error(api, response)}"
+    if status == 429 or "Retry-After" in response.headers:  # many APIs limit rates with 403
+        wait = read_retry_after(response)
+        asked = f"; the API asks to wait {write_duration(wait)}" if wait else ""
+        return AttemptFailed(f"{said}{asked}", "rate limit", wait)
+    if status in __RETRIED_STATUSES:
+        return AttemptFailed(said, "outage")
     if status < 400:
-        host = urlsplit(response.headers.get("Location", "")).hostname or "no host"
-        advice = "set base_url to the final address" if page == 1 else advise(status, page)
-        raise SyncError(f"HTTP {status}, a redirect to {host}; {advice}")
-    message = f"HTTP {status}; {advise(status, page)}{said}"
-    if status not in __REFUSING_STATUSES:
-        raise SyncError(message)
-    return Answer([], refusal=message)
+        return SyncError(f"HTTP {status}, {describe_redirect(api, request, response)}")
+    is_web_page = status == 403 and response.content.lstrip()[:1] == b"<"
+    message = f"{said}; {advise(api, request, 'web page' if is_web_page else status)}"
+    if status == 413:
+        return PageError(message)
+    return RefusalError(message) if status in __REFUSING_STATUSES else SyncError(message)
 
 
-def advise(status: int, page: int) -> str:
-    """What to check after a status that fails at once."""
-    if page == 1 or status in (401, 403, 407):  # keys are replaced while syncs run
-        return __ADVICE.get(status, "check base_url")
-    answered = "the pages before were answered, so the settings are right"
-    return f"{answered}: run the sync again, and if it fails at the same page, ask Awardco"
+def describe_redirect(api: Api, request: Request, response: requests.Response) -> str:
+    """Where a redirect leads, and what to do. It is not followed, since the key would go along."""
+    target = urlsplit(response.headers.get("Location", ""))
+    advice = advise(api, request, response.status_code)
+    if request.is_first and target.path.endswith(f"{__PATH}/"):
+        advice = f"set __PATH in connector.py to `{__PATH}/`"
+    elif request.is_first and api.source == "users":
+        advice = "set base_url to the final address"
+    return f"a redirect to {quote_text(api, target.hostname or 'no host')}; {advice}"
+
+
+def advise(api: Api, request: Request, problem: int | str) -> str:
+    """What to do about a problem: a status, or a word of AttemptFailed."""
+    if not request.is_first and problem not in __ON_EVERY_PAGE:
+        return __LATER_ADVICE
+    own = __REPORT_ADVICE if api.source == "report" else {}
+    return {**__ADVICE, **own}.get(problem, "check base_url")
+
+
+def write_duration(seconds: float) -> str:
+    """A wait as people read it: `1.5 s`, `5 min` or `2.5 h`."""
+    if seconds <= 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds <= 7_200 else f"{seconds / 3_600:.1f} h"
 
 
 def read_retry_after(response: requests.Response) -> float:
@@ -699,66 +994,91 @@ def read_date(response: requests.Response, header: str) -> datetime | None:
     return None
 
 
-def quote_error(response: requests.Response) -> str:
-    """What the API said of an error, on one line, without the key; the rest may hold users."""
-    text = ""
+def quote_error(api: Api, response: requests.Response) -> str:
+    """What the API said of an error; the rest of an answer may hold users."""
+    names = set(__REASONS.split())
+    if response.status_code >= 400:
+        names |= set(__REASONS_OF_A_STATUS.split())
+    said = None
     with suppress(AttemptFailed):
-        said = parse_json(response)
-        text = find_message(said) if isinstance(said, dict) else ""
+        said = parse_json(api, response)
+    text = quote_text(api, find_message(said, names)) if isinstance(said, dict) else ""
+    return f"; the API said: {text}" if text else ""
+
+
+def quote_text(api: Api, text: str) -> str:
+    """A text of the API's on one line of 200 characters at most, without the key."""
     for header, form in __KEY_HEADER.items():
         before, _, after = form.partition("{key}")
-        key = str(response.request.headers[header]).removeprefix(before).removesuffix(after)
+        key = str(api.session.headers[header]).removeprefix(before).removesuffix(after)
         for written in filter(None, (key, quote(key), quote(key, safe=""))):
             text = re.sub(re.escape(written), "****", text, flags=re.IGNORECASE)
     line = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
-    return f"; the API said: {line[:__MAX_QUOTED_CHARACTERS]}" if line else ""
+    return line[:__MAX_QUOTED_CHARACTERS]
 
 
-def find_message(said) -> str:
-    """The first text under `message`, `error`, `errors` or `detail`, also inside each other."""
+def find_message(said, names: set) -> str:
+    """The first text under one of these names, also inside each other."""
     if isinstance(said, dict):
-        said = [said.get(name) for name in ("message", "error", "errors", "detail")]
+        said = [value for name, value in said.items() if fold_name(name) in names]
     if isinstance(said, list):
-        return next(filter(None, map(find_message, said)), "")
+        return next(filter(None, (find_message(value, names) for value in said)), "")
     return said.strip() if isinstance(said, str) else ""
 
 
-def read_answer(response: requests.Response, page: int) -> Answer:
-    """The users in a body. Raises AttemptFailed, or PageError for a shape that tells nothing."""
+def read_users(api: Api, response: requests.Response, per_page: int) -> Page:
+    """The users in a body. Raises AttemptFailed, NoListError, or PageError for another shape."""
     status = response.status_code
-    body = None if status == 204 else parse_json(response)
-    users, fields = find_list(body), body if isinstance(body, dict) else {}
+    body = None if status == 204 else parse_json(api, response)
+    users = find_list(body)
+    fields = body if isinstance(body, dict) else {}
     if tells_error(fields, users) or (status == 202 and users is None):
-        why = f"it reports an error, see tells_error(){quote_error(response)}"
-        raise AttemptFailed(f"HTTP {status}, but {why}", None)
+        why = f"it reports an error, see tells_error(){quote_error(api, response)}"
+        raise AttemptFailed(f"HTTP {status}, but {why}", "outage")
     if isinstance(users, list):
-        return Answer(users, find_total(fields, len(users)))
-    message = f"HTTP {status}, but the body holds no list `{__LIST}`; {advise(200, page)}"
-    message += f": the fields are {name_fields(fields)}{quote_error(response)}"
-    if users is None and isinstance(body, (dict, type(None))):
-        return Answer([], refusal=message, is_nobody=True)
-    raise PageError(message)
+        places = find_envelopes(body)
+        totals = [*list_values(places, __TOTALS), response.headers.get("X-Total-Count")]
+        flags = [str(flag).lower() for flag in list_values(places, __MORE_FLAGS)]
+        return Page(users, per_page, find_total(totals, len(users)), "true" in flags)
+    found = f"the fields are {name_fields(api, fields)}{quote_error(api, response)}"
+    message = f"HTTP {status}, but the body holds no list `{__LIST}`; {found}; {__ADVICE['shape']}"
+    is_object = users is None and isinstance(body, (dict, type(None)))
+    raise NoListError(message) if is_object else PageError(message)
 
 
 def find_list(body):
     """What a body holds at `__LIST`; None if nothing."""
     for name in filter(None, __LIST.split(".")):
-        fields = body if isinstance(body, dict) else {}
-        spelled = {fold_name(other): value for other, value in fields.items()}
-        body = fields.get(name, spelled.get(fold_name(name)))
+        body = look_up(body, name)
     return body
 
 
-def name_fields(fields) -> str:
+def look_up(body, name: str):
+    """The value of a field in an object, compared without case and signs; the exact name wins."""
+    fields = body if isinstance(body, dict) else {}
+    spelled = {fold_name(other): value for other, value in fields.items()}
+    return fields.get(name, spelled.get(fold_name(name)))
+
+
+def name_fields(api: Api, fields) -> str:
     """The names of fields, for whoever adapts the connector; none that may be user data."""
-    names = fields if isinstance(fields, dict) else {}
-    found = [f"`{name}`" for name in names if re.fullmatch("[A-Za-z_]+", name)]
-    return ", ".join(found[:__MAX_NAMED_FIELDS]) or "not named"
+    values = list(fields.values()) if isinstance(fields, dict) else []
+    are_objects = len(values) > 1 and all(isinstance(value, dict) for value in values)
+    if are_objects and set.intersection(*map(set, values)):
+        return "not named, as they may be people"
+    return quote_names(api, fields if isinstance(fields, dict) else [])
+
+
+def quote_names(api: Api, names) -> str:
+    """Names of letters, `_` and blanks, ten at most; others may be user data."""
+    found = [f"`{name}`" for name in names if re.fullmatch("[A-Za-z_ ]+", name)]
+    return quote_text(api, ", ".join(found[:__MAX_NAMED_FIELDS])) or "not named"
 
 
 def tells_error(fields: dict, users) -> bool:
     """Whether an answer says that it failed. Change this if your API ends its list that way."""
-    failures, folded = dict(__FAILURES), {fold_name(name): fields[name] for name in fields}
+    failures = dict(__FAILURES)
+    folded = {fold_name(name): fields[name] for name in fields}
     if users is None and not folded.get("success"):
         failures["message detail"] = __ERROR
     return any(
@@ -777,30 +1097,44 @@ def list_texts(value) -> list:
     return [inner[name] for name in ("code", "message") if name in inner] or [*inner.values()]
 
 
-def find_total(fields: dict, on_page: int) -> int:
-    """The largest number named as a total, such as `totalCount`; 0 if none exceeds the page."""
-    levels = [level for level in (fields, *fields.values()) if isinstance(level, dict)]
-    is_total = re.compile("count|total((?!page|point|balance|amount).)*", re.I).fullmatch
-    named = [number for level in levels for name, number in level.items() if is_total(name)]
-    return max((number for number in named if type(number) is int and number > on_page), default=0)
+def find_envelopes(body) -> list:
+    """The objects in which a total or a flag may stand: the answer, those on the way to the list,
+    and those with names such as `meta`, also one in another."""
+    on_the_way = [body]
+    for name in filter(None, __LIST.split(".")[:-1]):
+        on_the_way.append(look_up(on_the_way[-1], name))
+    found = [place for place in on_the_way if isinstance(place, dict)]
+    for place in found:  # it grows while it is read
+        found += [value for value in list_values([place], __ENVELOPES) if isinstance(value, dict)]
+    return found
 
 
-def parse_json(response: requests.Response):
-    """Parse a body in UTF-8 or its header's charset; else U+FFFD. Raises AttemptFailed."""
-    try:
-        text = response.content.decode("utf-8-sig")
-    except ValueError:
-        response.encoding = response.encoding or "utf-8"  # or requests guesses
-        text = response.text
+def list_values(places: list, names: str) -> list:
+    """What these objects hold in fields of these names."""
+    fields = [field for place in places for field in place.items()]
+    return [value for name, value in fields if fold_name(name) in names.split()]
+
+
+def find_total(values: list, on_page: int) -> int:
+    """The largest of these whole numbers; 0 if none exceeds the page, since it may be the page's."""
+    texts = [str(value).strip() for value in values if type(value) in (int, str)]
+    totals = [int(text) for text in texts if re.fullmatch(r"\d{1,15}", text, re.ASCII)]
+    return max((total for total in totals if total > on_page), default=0)
+
+
+def parse_json(api: Api, response: requests.Response):
+    """Parse a body. Raises AttemptFailed."""
+    text = decode(response)
     with suppress(ValueError, RecursionError):
         content = load_json(text)
         if b"\\ud" in response.content.lower():  # half an emoji, at which the SDK raises
             text = json.dumps(content, ensure_ascii=False)
             content = load_json(re.sub("[\ud800-\udfff]", "\ufffd", text))
         return content
-    is_html = response.content.lstrip()[:1] == b"<"
-    why = "but a web page, such as a login page" if is_html else "or cut off"
-    raise AttemptFailed(f"HTTP {response.status_code}, but the body is not JSON, {why}", None)
+    is_page = response.content.lstrip()[:1] == b"<"
+    why = "(a web page, such as a login page)" if is_page else "(or it is cut off)"
+    problem = "web page" if is_page else "outage"
+    raise AttemptFailed(f"HTTP {response.status_code}, but the body is not JSON {why}", problem)
 
 
 # What Python or the SDK cannot hold stays text: integers beyond 64 bits, `1e999`. NaN is null.
@@ -813,11 +1147,203 @@ load_json = partial(
 )
 
 
+def decode(response: requests.Response) -> str:
+    """The text of a body: UTF-8, or the charset that its header names, or UTF-8 in which each byte
+    that is none is read as Windows-1252."""
+    named = re.search(r"charset=[\"']?([\w-]+)", response.headers.get("Content-Type", ""), re.I)
+    for charset in ("utf-8-sig", named.group(1) if named else "utf-8"):
+        with suppress(LookupError, ValueError):
+            return response.content.decode(charset)
+    return response.content.decode("utf-8-sig", errors="windows-1252")
+
+
+def read_windows_1252(error) -> tuple[str, int]:
+    """What stands for bytes that are no UTF-8, and where to go on."""
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error("windows-1252", read_windows_1252)
+
+
+# --- The Users report ---------------------------------------------------------------------------
+# The report is ordered, made ready by the API, and read in pages of CSV. Each read is of everybody.
+# That all pages are cut from one snapshot is said nowhere, so find_doubt() judges them too.
+
+
+def sync_report(sync: Sync):
+    """Read the report, then store and report what that proves. Raises SyncError."""
+    current = read_report(sync)
+    finish_sync(sync, current, find_doubt(sync, current, None))
+
+
+def read_report(sync: Sync) -> Pass:
+    """Order the report, wait until it is ready, and deliver its pages. Raises SyncError."""
+    task = order_report(sync.api)
+    address, last = wait_for_report(sync.api, task)
+    current = Pass(asked=0, end=[Page([])])
+    for number in range(1, last + 1):
+        page = request_report_page(sync.api, address, number)
+        if current.pages and page.rows == current.pages[-1].rows:
+            raise SyncError(
+                f"Page {number} of the Users report repeats the one before; {__AGAIN_ADVICE}"
+            )
+        current.pages.append(page)
+        deliver_page(sync, page)
+    return current
+
+
+def order_report(api: Api) -> str:
+    """Order the report. Returns the number of the task that makes it. Raises SyncError."""
+    order = {
+        "reportId": __REPORT_NUMBER,
+        "selectedFilters": {},
+        "timezone": "UTC",
+        "paginate": True,
+    }
+    options = {"json": {**order, **__REPORT_OPTIONS}, "headers": {"Accept": "text/csv"}}
+    url = f"{api.base_url}{__REPORT_PATH}/{__REPORT_NUMBER}"
+    request = Request("The order of the Users report", url, read_task, True, options, "POST")
+    return make_request_with_retry(api, request)
+
+
+def read_task(api: Api, response: requests.Response) -> str:
+    """The number of a task. Raises AttemptFailed."""
+    task = look_up(read_object(api, response), "taskId")
+    if type(task) not in (int, str) or task == "":
+        raise AttemptFailed("the answer holds no taskId", "shape")
+    return str(task)
+
+
+def read_object(api: Api, response: requests.Response) -> dict:
+    """The JSON object in a body that reports no error, except in `status`, which is that of the
+    report. Raises AttemptFailed."""
+    body = parse_json(api, response)
+    fields = body if isinstance(body, dict) else {}
+    others = {name: value for name, value in fields.items() if fold_name(name) != "status"}
+    is_error = fold_name(str(look_up(fields, "status"))) == "error"
+    if is_error or (fields and not tells_error(others, users=[])):
+        return fields
+    said = quote_error(api, response)
+    raise AttemptFailed(f"HTTP {response.status_code}, but it reports an error{said}", "outage")
+
+
+def wait_for_report(api: Api, task: str) -> tuple[str, int]:
+    """Wait until the report is ready. Returns the address of its pages, and how many there are.
+    Raises SyncError."""
+    url = f"{api.base_url}{__REPORT_PATH}/tasks/{quote(task, safe='')}/status"
+    options = {"headers": {"Accept": "*/*"}}
+    request = Request("The status of the Users report", url, read_object, False, options)
+    end = time.monotonic() + __REPORT_TIMEOUT_SECONDS
+    for attempt in itertools.count():
+        time.sleep(__REPORT_PAUSES_SECONDS[min(attempt, len(__REPORT_PAUSES_SECONDS) - 1)])
+        answer = make_request_with_retry(api, request)
+        status = quote_text(api, str(look_up(answer, "status")))
+        log.info(f"The Users report: {status}")
+        if fold_name(status) == "completed":
+            break
+        if fold_name(status) == "error":
+            reasons = [look_up(answer, "message"), look_up(answer, "errorCode")]
+            said = quote_text(api, ", ".join(str(reason) for reason in reasons if reason))
+            raise SyncError(f"Awardco could not make the Users report ({said}); {__AGAIN_ADVICE}")
+        if time.monotonic() >= end:  # any other word means that it is not ready
+            raise SyncError(f"No Users report after an hour, still `{status}`; {__AGAIN_ADVICE}")
+    last = look_up(answer, "totalPages")
+    if type(last) is not int or last < 1:
+        raise SyncError(f"The Users report has no usable totalPages; {__AGAIN_ADVICE}")
+    return check_address(api, look_up(answer, "paginatedApiBaseUrl")), last
+
+
+def check_address(api: Api, address) -> str:
+    """The address of the report's pages, which may be relative. The key goes to no other host.
+    Raises SyncError."""
+    try:
+        url = requests.Request("GET", urljoin(f"{api.base_url}/", address)).prepare().url
+        origin = find_origin(url)
+    except (AttributeError, TypeError, ValueError):
+        raise SyncError(f"The Users report has no usable address; {__AGAIN_ADVICE}") from None
+    others = [find_origin(f"https://{host}") for host in __REPORT_HOSTS]
+    if "@" in urlsplit(url).netloc or origin not in (find_origin(api.base_url), *others):
+        host = quote_text(api, f"{origin[0]}://{origin[1]}:{origin[2]}")
+        advice = "if you trust it, add it to __REPORT_HOSTS in connector.py"
+        raise SyncError(f"The pages of the Users report are on another host, {host}; {advice}")
+    return url
+
+
+def find_origin(url: str) -> tuple:
+    """Scheme, host and port of an address, as requests takes it. Raises ValueError."""
+    parts = urlsplit(requests.Request("GET", url).prepare().url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def request_report_page(api: Api, address: str, number: int) -> Page:
+    """Ask for a page of the report, from 1. Raises SyncError, also if it holds nobody."""
+    name = f"Page {number} of the Users report"
+    options = {"params": {"page": number}, "headers": {"Accept": "text/csv"}}
+    page = make_request_with_retry(api, Request(name, address, read_csv, False, options))
+    if not page.count:
+        raise SyncError(f"{name} holds nobody; {__RIGHTS_ADVICE}, and run the sync again")
+    return page
+
+
+def read_csv(api: Api, response: requests.Response) -> Page:
+    """The users in a page of CSV. Raises AttemptFailed, or SyncError if there is no employeeId."""
+    text = decode(response)
+    kind = response.headers.get("Content-Type", "").lower()
+    if "html" in kind or "json" in kind or text.lstrip()[:1] in ("{", "<"):
+        said = f"the body is not CSV{quote_error(api, response)}"
+        raise AttemptFailed(f"HTTP {response.status_code}, but {said}", "web page")
+    try:
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+    except csv.Error as error:
+        raise AttemptFailed(f"the CSV is broken ({error})", "outage") from None
+    written = lines[0] if lines else []
+    names = name_columns(api, written)
+    for number, line in enumerate(lines, start=1):
+        if len(line) != len(names):
+            why = f"line {number} has {len(line)} cells, but there are {len(names)} columns"
+            raise AttemptFailed(f"the CSV is broken ({why})", "outage")
+    times = Counter(map(fold_name, names))
+    columnless = frozenset(name for name in names if times[fold_name(name)] > 1)
+    users = [read_cells(names, line) for line in lines[1:]]
+    return Page(users, columnless=columnless)
+
+
+def name_columns(api: Api, written: list) -> list:
+    """The names of the columns, the declared ones as they are declared. Raises AttemptFailed if a
+    name comes twice, or SyncError if there is no employeeId."""
+    declared = {fold_name(name): name for name in (*__COLUMNS, *__REPORT_COLUMNS)}
+    declared.update({fold_name(name): column for name, column in __REPORT_NAMES.items()})
+    names = [declared.get(fold_name(name), name) for name in written]
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise AttemptFailed(f"two columns are named {quote_names(api, twice)}", "outage")
+    if __KEY not in names:
+        found = quote_names(api, written)
+        advice = f"add the name of the {__KEY} to __REPORT_NAMES in connector.py"
+        raise SyncError(f"no column is the {__KEY}: they are {found}; {advice}")
+    return names
+
+
+def read_cells(names: list, cells: list) -> dict:
+    """A user of the report. An empty cell is null."""
+    user = {name: cell or None for name, cell in zip(names, cells, strict=True)}
+    if user.get("created_at"):
+        user["created_at"] = read_us_time(user["created_at"])
+    return user
+
+
+def read_us_time(text: str) -> str:
+    """A time as the report writes it, `05/13/2020 4:01:02 PM`, in ISO 8601; others as they are."""
+    with suppress(ValueError):
+        return datetime.strptime(text, "%m/%d/%Y %I:%M:%S %p").isoformat()
+    return text
+
+
 # --- Rows ---------------------------------------------------------------------------------------
 @lru_cache(maxsize=10_000)
 def fold_name(name: str) -> str:
-    """A name as it is compared: `updatedAt`, `Updated-At` and `updated_at` are the same."""
-    return re.sub(r"[-_\s]+", "", name).lower()
+    """A name as it is compared, by its letters and digits: `updatedAt` is `Updated.At`."""
+    return re.sub(r"[\W_]+", "", name).lower()
 
 
 def rename_fields(user):
@@ -834,32 +1360,33 @@ def find_spellings(names: tuple) -> dict:
     return {name: column for column, name in found.items() if column}
 
 
-def identify(user) -> str | int:
-    """The `employeeId` as text, `1001.0` as `1001`; without one a number, a hash of the row."""
+def identify(user) -> str | None:
+    """The `employeeId` as text, without signs that nobody sees, and `1001.0` as `1001`."""
     value = user.get(__KEY) if isinstance(user, dict) else None
     if type(value) in (int, float):  # no boolean
         value = str(value if value % 1 else int(value))
-    if isinstance(value, str) and value.strip():
-        return value.strip()
-    is_named = isinstance(user, dict) and any(map(user.get, __COLUMNS))
-    return fingerprint(user) if is_named else hash(json.dumps(user, sort_keys=True))
+    if not isinstance(value, str):
+        return None
+    if not value.isprintable():
+        value = "".join(sign for sign in value if unicodedata.category(sign) not in ("Cc", "Cf"))
+    return value.strip() or None
 
 
-def fingerprint(user: dict) -> int:
+def fingerprint(user) -> int:
     """A hash of the declared fields; others may hold links that are signed anew in each answer."""
-    values = tuple(map(user.get, __COLUMNS))
+    values = tuple(map(user.get, __COLUMNS)) if isinstance(user, dict) else ()
     try:
-        return hash(values)
+        return hash(values if any(values) else json.dumps(user, sort_keys=True))
     except TypeError:  # an object or a list
         return hash(str(values))
 
 
-def read_row(user: dict, key: str, current: Pass) -> dict:
+def read_row(user: dict, key: str, page: Page) -> dict:
     """Turn a user as the API sent it into a row that the SDK can store.
 
     Args:
         key: the employeeId, see identify().
-        current: where unreadable values are counted.
+        page: where unreadable values are counted.
     Returns:
         The values by column; `other_fields` holds what can have no column, or not as it came.
     """
@@ -868,9 +1395,9 @@ def read_row(user: dict, key: str, current: Pass) -> dict:
         if name in __COLUMNS:
             row[name] = key if name == __KEY else read_declared(name, value)
             if row[name] is None and value not in (None, ""):
-                current.problems[f"unreadable values of {name} (null; see {__OTHER_FIELDS})"] += 1
+                page.unreadable[name] += 1
                 others[name] = value
-        elif not is_column_name(name) or is_foreign_number(value):
+        elif name in page.columnless or not is_column_name(name) or is_foreign_number(value):
             others[name] = value
         else:
             row[name] = encode_undeclared(value)
@@ -902,8 +1429,9 @@ def read_declared(column: str, value):
 @lru_cache(maxsize=10_000)
 def is_column_name(name: str) -> bool:
     """Whether a field can have a column: not if its name is non-ASCII, Fivetran's, or declared."""
-    taken = map(fold_name, (*__COLUMNS, __OTHER_FIELDS))
-    return bool(__COLUMN_NAME.fullmatch(name)) and fold_name(name) not in taken
+    taken = ("", *map(fold_name, (*__COLUMNS, __OTHER_FIELDS)))
+    is_own = bool(re.match(r"[\W_]+fivetran", name, re.IGNORECASE))
+    return name.isascii() and name.isprintable() and not is_own and fold_name(name) not in taken
 
 
 def encode_undeclared(value):
@@ -936,21 +1464,52 @@ def read_iso(text: str) -> datetime:
 
 
 # --- Reports ------------------------------------------------------------------------------------
-def find_warnings(sync: Sync, current: Pass) -> Iterator[str]:
-    """What is read again needlessly, and what the table does not hold as the API sent it."""
-    name, since = sync.api.updated_since_param, parse_timestamp(sync.updated_since)
-    oldest = min((at for at in sync.known.values() if at > __NEVER), default=since)
-    if since and since - oldest > __CLEARLY_OLDER:
+def find_warnings(sync: Sync, current: Pass, doubt: str) -> Iterator[str]:
+    """What is read again needlessly, and what the table does not hold as the API sent it. The most
+    important comes first, since Fivetran shows ten warnings a sync."""
+    name = sync.api.updated_since_param
+    if is_filter_ignored(sync):
         yield f"The API does not know the filter `{name}`: {__FILTER_ADVICE}"
     if sync.filter_refusal:
         yield f"The API refuses the filter `{name}`, so everybody was read: {sync.filter_refusal}"
-    yield from (f"{number} {reason}" for reason, number in sorted(current.problems.items()))
-    shared = [count for key, count in current.met.items() if count > 1 and isinstance(key, str)]
-    if shared and current.is_whole and len(current.met) == len(sync.known) + len(sync.without_key):
-        yield f"{sum(shared)} users share an {__KEY} with another; {len(shared)} rows are stored"
-    empty = ", ".join(name for name in __COLUMNS if name not in current.filled)
+    expected = __REPORT_ALWAYS if sync.api.source == "report" else __COLUMNS
+    filled = set().union(*(page.filled for page in current.pages))
+    empty = ", ".join(column for column in expected if column not in filled)
     if empty and len(sync.known) >= __MIN_USERS_TO_JUDGE:
         yield f"No user has a value in {empty}: check whether the API has renamed or hides it"
+    if without_key := sum(page.without_key for page in current.pages):
+        yield f"{write_count(without_key, 'user')} without a usable {__KEY}, skipped"
+    met = current.met
+    shared = [times for times in met.values() if times > 1]
+    if shared and not doubt and len(met) == len(sync.known):
+        rows = write_count(len(shared), "row")
+        yield f"{sum(shared)} users share an {__KEY} with another; stored as {rows}"
+    unreadable = sum((page.unreadable for page in current.pages), Counter())
+    if unreadable:
+        values = write_count(unreadable.total(), "unreadable value")
+        columns = ", ".join(f"{column}: {times}" for column, times in sorted(unreadable.items()))
+        yield f"{values} stored as null ({columns}); see {__OTHER_FIELDS}"
+
+
+def is_filter_ignored(sync: Sync) -> bool:
+    """Whether at least half of who came are clearly older than the filter. A few can be: the API
+    may compare a time that it does not show."""
+    since = parse_timestamp(sync.filter)
+    if since is None:
+        return False
+    older = [at for at in sync.known.values() if at > __NEVER and since - at > __CLEARLY_OLDER]
+    return bool(older) and 2 * len(older) >= len(sync.known)
+
+
+def write_count(number: int, noun: str) -> str:
+    """`1 user`, `2 users`."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def warn(message: str):
+    """Warn in the log and on the dashboard."""
+    log.warning(f"{message}.")
+    op.warning(f"{message}.")
 
 
 def describe_unforeseen(error: Exception) -> str:
@@ -962,6 +1521,43 @@ def describe_unforeseen(error: Exception) -> str:
 
 
 # --- The configuration --------------------------------------------------------------------------
+# What is wrong with a setting, and what to do. The first pattern that matches counts.
+__THIS_MACHINE = r"(localhost|127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}|\[::1\])(:|/|$)"
+__TAKEN = "|".join(map(re.escape, [__PAGE_PARAM, __PER_PAGE_PARAM, *__OTHER_PARAMS]))
+__FAULTS = {
+    "api_key": {
+        "": "is missing: copy the key of your Awardco tenant, or set use_mock to true to try mock "
+        "mode",
+        "fivetran_encrypted:.*": "is encrypted: run `fivetran debug`, which decrypts it, and not "
+        "connector.py",
+        ".*[^!-~].*": "cannot be used: copy it again, without spaces, line breaks or accents",
+    },
+    "base_url": {
+        "": "is missing: set it to the address of Awardco's API, such as https://api.awardco.com",
+        f"(?i)http://(?!{__THIS_MACHINE}).*": "cannot be used: http would send the key "
+        "unencrypted. Begin it with https://",
+        "(?i)(?!https?://).*": "cannot be used: begin it with https://, as in "
+        "https://api.awardco.com",
+        r".*[@?#\s\\].*": "cannot be used: leave out user name, query, blanks and `\\`, as in "
+        "https://api.awardco.com",
+        "(?i)https?:/*(:.*)?": "cannot be used: it names no host. Set it to the address of "
+        "Awardco's API, such as https://api.awardco.com",
+    },
+    "source": {"(?i)(?!(users|report)?$).*": "cannot be used: set it to users or report"},
+    "updated_since_param": {
+        f"({__TAKEN})": "cannot be used: set it to the name of the filter, not of another "
+        "parameter"
+    },
+    "full_sync_days": {
+        "(?!([1-9][0-9]{0,4})?$).*": "cannot be used: set it to a whole number of days from 1, or "
+        "leave it blank for never"
+    },
+    "use_mock": {"(?i)(?!(true|false)?$).*": "cannot be used: set it to true or false"},
+}
+__PROXY_SETTINGS = ("host", "hosts")  # set by Fivetran where a proxy agent is used
+__MOCK_BASE_URL = "https://mock.awardco.invalid"
+
+
 def validate_configuration(configuration: dict) -> dict:
     """The settings as texts by name, without what is pasted around them, and with their defaults.
 
@@ -970,40 +1566,58 @@ def validate_configuration(configuration: dict) -> dict:
     Raises:
         ConfigurationError: it names the setting and the remedy, and shows no value.
     """
-    settings = {}
-    for name in __SETTINGS:
-        value = re.sub(r"^[\s\"'“”‘’]+|[\s\"'“”‘’]+$", "", str(configuration.get(name) or ""))
-        settings[name] = "" if re.fullmatch("<.*>", value, re.DOTALL) else value
-    if is_mock := settings["use_mock"].lower() == "true":
+    settings = {name: get_setting(configuration, name) for name in __FAULTS}
+    is_mock = settings["use_mock"].lower() == "true"
+    if is_mock:
         settings.update(api_key="mock", base_url=__MOCK_BASE_URL)
     for name, value in settings.items():
-        if not re.fullmatch(__SETTINGS[name], value, re.IGNORECASE | re.DOTALL):
-            fault = "cannot be used" if value else "is missing"
-            raise ConfigurationError(f"{name} {fault}: {__REMEDIES[name]}.")
+        for fault, said in __FAULTS[name].items():
+            if re.fullmatch(fault, value, re.ASCII | re.DOTALL):
+                raise ConfigurationError(f"{name} {said}.")
     if is_mock and os.environ.get("FIVETRAN_DEPLOYMENT_MODEL") != "local_debug":
         raise ConfigurationError("use_mock is for `fivetran debug` and `fivetran run`: remove it.")
     parent, _, leaf = __PATH.rpartition("/")  # pasted along; not the host of https://api
     url = re.sub(f"(?<!/){parent}(/{leaf})?$", "", settings["base_url"].rstrip("/")).rstrip("/")
+    source = "mock" if is_mock else settings["source"].lower() or "users"
     param = settings["updated_since_param"] or __UPDATED_SINCE_PARAM
-    return {**settings, "base_url": url, "updated_since_param": param}
+    return {**settings, "base_url": url, "source": source, "updated_since_param": param}
+
+
+def get_setting(configuration: dict, name: str) -> str:
+    """A setting without the blanks and quotes that are pasted around it; "" if it is not set."""
+    value = str(configuration.get(name) or "").strip().strip("\"'“”‘’").strip()
+    is_placeholder = value.startswith("<") and value.endswith(">")
+    return "" if is_placeholder else value
+
+
+def warn_of_unknown_settings(configuration: dict, dashboard: Callable = lambda message: None):
+    """Warn of settings that nothing reads, such as a misspelled one. dashboard: op.warning(); a
+    setup test has none."""
+    unknown = [name for name in configuration if name not in (*__FAULTS, *__PROXY_SETTINGS)]
+    if unknown:
+        named = [f"`{name}`" for name in unknown if re.fullmatch("[A-Za-z_]{1,40}", name)]
+        names = ", ".join(named[:__MAX_NAMED_FIELDS]) or "not named, as it may be a secret"
+        advice = "correct the name; on Fivetran, deploy the wrong one once with the value null"
+        message = f"Settings that the connector does not know ({names}): {advice}."
+        log.warning(message)
+        dashboard(message)
 
 
 # --- The setup form -----------------------------------------------------------------------------
 def setup_test(find_problem: Callable) -> Callable:
-    """Make a setup test of a function that gets the API, a way to ask it, and its first users, and
-    returns what is wrong. The test never raises: a crash report would show settings unmasked."""
+    """Make a setup test of a function that gets the API and returns what is wrong. The test never
+    raises: a crash report would show settings unmasked."""
 
     def test(configuration: dict):
         try:
-            api = open_api(validate_configuration(configuration), *__SETUP_LIMITS)
-            with api.session:
-                ask = partial(make_request_with_retry, api, 1, __SMALL_PAGE)
-                first = ask()
-                problem = first.refusal or find_problem(api, ask, first.users)
+            settings = validate_configuration(configuration)
+            warn_of_unknown_settings(configuration)
+            with closing(open_api(settings, {}, *__SETUP_LIMITS)) as api:
+                problem = find_problem(api)
         except (ConfigurationError, SyncError) as error:
             problem = str(error)
         except Exception as error:
-            problem = f"The test itself failed ({type(error).__name__})."
+            problem = f"The test itself failed ({type(error).__name__}): report it as a bug."
         return Test().failure(problem) if problem else Test().success()
 
     test.__name__ = find_problem.__name__
@@ -1011,28 +1625,43 @@ def setup_test(find_problem: Callable) -> Callable:
 
 
 @setup_test
-def connection_test(api: Api, ask: Callable, users: list) -> str | None:
-    """The API is reachable and accepts the key: setup_test() has already asked for page 1."""
+def connection_test(api: Api) -> str | None:
+    """The API is reachable and accepts the key. With `report`, it takes an order for one."""
+    if api.source == "report":
+        order_report(api)
+        return None
+    return request_page(api, 1, __SMALL_PAGE, None).refusal
 
 
 @setup_test
-def users_test(api: Api, ask: Callable, users: list) -> str | None:
+def users_test(api: Api) -> str | None:
     """There are users, with the fields that a sync needs."""
-    found = [user for user in users if isinstance(identify(user), str)]
-    if not users:
-        return "The API returns no users: check that api_key may see those of your tenant."
+    if api.source == "report":
+        return None
+    page = request_page(api, 1, __SMALL_PAGE, None)
+    found = [user for user in page.users if identify(user)]
+    if not page.users:
+        return page.refusal or f"The API returns no users: {__RIGHTS_ADVICE}."
     if not found:
-        return f"The users have no {__KEY} but {name_fields(users[0])}: adapt find_spellings()."
+        names = name_fields(api, page.users[0])
+        return f"The users have no {__KEY} but {names}: {__KEY_ADVICE}."
     if find_times(found) or all(user.get("updated_at", "missing") is None for user in found):
         return None  # nobody has been updated yet
-    return "No user has a readable updated_at: without it every sync reads everybody."
+    return (
+        "No user has a readable updated_at, so every sync reads everybody: ask Awardco about it."
+    )
 
 
 @setup_test
-def filter_test(api: Api, ask: Callable, users: list) -> str | None:
+def filter_test(api: Api) -> str | None:
     """The API takes one of its own times as a filter, returns later changes, and leaves out
     users older than a future time. If it refuses that one, this proves nothing."""
-    name, times = api.updated_since_param, find_times(users)
+    if api.source == "report":
+        return None
+    ask = partial(request_page, api, 1, __SMALL_PAGE)
+    page = ask(None)
+    name = api.updated_since_param
+    times = find_times(page.users)
     earlier = [time_of_user for time_of_user in times if time_of_user[0] < times[-1][0]] or times
     since_at, since, _ = earlier[-1] if earlier else (None, None, None)
     later = {key for at, _, key in times if at > since_at}
@@ -1040,7 +1669,7 @@ def filter_test(api: Api, ask: Callable, users: list) -> str | None:
     if answer.refusal and not answer.is_nobody:
         return answer.refusal
     # A page as full as the one without a filter may leave the rest to the next page.
-    if later - answer.people and len(answer.users) < len(users):
+    if later.difference(answer.keys) and answer.count < page.count:
         return f"The filter `{name}` leaves out later changes, as in another zone: ask Awardco."
     sample = times[-1][1] if times else "2000-01-01T00:00:00Z"
     to_come = f"{(api.answered_at + __CLEARLY_OLDER).date()}{sample[10:]}"
@@ -1057,26 +1686,37 @@ def find_times(users: list) -> list:
 
 def configuration_form() -> ConfigurationForm:
     """The setup form of the dashboard and of `fivetran configuration`, with its tests."""
-    form, text, param = ConfigurationForm(), form_field.TextField, __UPDATED_SINCE_PARAM
+    form = ConfigurationForm()
+    text = form_field.TextField
+    option = form_field.DropdownFieldParam
     said = "With read access to users. In Awardco: Admin, Platform, Integrations, API Settings."
     form.add_field(text("api_key", "API key", text.password, description=said, required=True))
-    said, host = f"The address of the Awardco API, without {__PATH}.", "https://api.awardco.com"
+    said = f"The address of the Awardco API, without {__PATH}."
+    host = "https://api.awardco.com"
     form.add_field(text("base_url", "Base URL", description=said, required=True, placeholder=host))
-    label, said = "Name of the timestamp filter", f"For changes since a time; blank: {param}."
+    options = [option("users", f"Users ({__PATH})"), option("report", "The Users report")]
+    said = "Try users first. Choose the report if your tenant lacks that method."
+    form.add_field(form_field.DropdownField("source", "Source", fields=options, description=said))
+    said = f"For changes since a time; blank: {__UPDATED_SINCE_PARAM}. For the source users."
+    param = __UPDATED_SINCE_PARAM
+    label = "Name of the timestamp filter"
     form.add_field(text("updated_since_param", label, description=said, placeholder=param))
-    label = "Days between full syncs"
     said = "Read all users after this many days and mark leavers. Recommended: 7; blank: never."
+    label = "Days between full syncs"
     form.add_field(text("full_sync_days", label, description=said, placeholder="7"))
     form.add_test(label="The API accepts the key", func=connection_test)
-    form.add_test(label="The API returns users as expected", func=users_test)
-    form.add_test(label="The timestamp filter works", func=filter_test)
+    form.add_test(label="The API returns users as expected (source: users)", func=users_test)
+    form.add_test(label="The timestamp filter works (source: users)", func=filter_test)
     return form
 
 
 # --- Mock mode ----------------------------------------------------------------------------------
-def answer_mock(updated_since_param: str, request, **_) -> requests.Response:
-    """What mock mode answers in place of the API, from mock_data/users.json."""
-    rows = json.loads((Path(__file__).parent / "mock_data/users.json").read_text("utf-8"))["users"]
+def answer_mock(updated_since_param: str, have_left: bool, request, **_) -> requests.Response:
+    """What mock mode answers in place of the API, from mock_data/users.json. have_left: without
+    those whom the file names as leavers."""
+    data = json.loads((Path(__file__).parent / "mock_data/users.json").read_text("utf-8"))
+    gone = data["leavers"] if have_left else []
+    rows = [user for user in data["users"] if user["employeeId"] not in gone]
     query = dict(parse_qsl(urlsplit(request.url).query))
     since = parse_timestamp(query.get(updated_since_param)) or __NEVER
     found = [user for user in rows if (parse_timestamp(user["updated_at"]) or __NEVER) >= since]
