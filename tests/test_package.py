@@ -3,15 +3,18 @@
 import re
 from zipfile import ZipFile
 
+import pathspec
 import pytest
 
 from fivetran_api import (
     AWARDCO_KEY,
     DEPLOY_KEY,
+    PROJECT,
     VENV_BIN,
     Run,
     contents,
     copy_project,
+    ignored_kinds,
     run_fivetran,
 )
 
@@ -86,6 +89,16 @@ def test_no_key_is_uploaded_wherever_people_keep_it(packaged, secret):
     assert [name for name, data in packaged.before.items() if secret.encode() in data]
     assert [name for name, data in packaged.files.items() if secret.encode() in data] == []
     assert secret not in packaged.run.output
+
+
+def test_no_code_and_no_page_is_ignored_because_of_its_name():
+    """A line may not begin with an exclamation mark either: it would upload configuration.json."""
+    ignored = pathspec.PathSpec.from_lines("gitignore", ignored_kinds())
+    tests = {path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("tests/**/*.py")}
+    names = {"configuration.py", "docs/Configuration.md", ".github/workflows/deploy.yml"}
+    assert "tests/test_configuration.py" in tests
+    assert list(ignored.match_files(tests | names | MAY_BE_UPLOADED)) == []
+    assert [line for line in ignored_kinds() if line.startswith("!")] == []
 
 
 def test_the_package_holds_the_setup_form(packaged):

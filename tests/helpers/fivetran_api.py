@@ -36,16 +36,31 @@ DEPLOY = {  # the environment of a deploy
     "FIVETRAN_CONNECTION_NAME": CONNECTION_NAME,
     "FIVETRAN_CONFIGURATION": "configuration.local.json",
 }
-COPIES = [  # which editors and file managers leave beside a file that holds a key
+COPIES = [  # which people, editors and browsers leave beside a file that holds a key
     "#configuration.json#",
     ".configuration.json.swp",
+    "CONFIG.YML",
+    "Configuration.json",
+    "Destination.old",
+    "api.awardco.com.har",
+    "config.json",
+    "config/prod",
+    "configuration",
     "configuration (1).json",
     "configuration copy.json",
-    "configuration.json.bak",
+    "configuration.bak",
     "configuration.json.orig",
     "configuration.json.save",
     "configuration.json~",
+    "configuration.mine",
+    "configuration.old",
+    "configuration.prod",
+    "configuration.py.bak",
+    "configuration.txt",
+    "configuration.yaml",
+    "configuration~",
     "destination.json.bak",
+    "docs/awardco-config.toml",
     "prod.env~",
 ]
 
@@ -57,12 +72,12 @@ def copy_project(folder: Path) -> Path:
     """A copy of the project, with what work leaves behind: a warehouse, crash reports, keys."""
     project = Path(shutil.copytree(PROJECT, folder / "awardco-users", ignore=not_of_the_project))
     for name, text in {
+        **dict.fromkeys(COPIES, AWARDCO_KEY),  # first: not every system tells Configuration.json
         "files/warehouse.db": "rows of people",
         "crash-reports/crash_20260301-120000.log": "rows of people",
         "configuration.json": json.dumps(SETTINGS),  # where `fivetran configuration` puts them
         "configuration.local.json": json.dumps(SETTINGS),
         ".env": f"FIVETRAN_API_KEY={DEPLOY_KEY}",
-        **dict.fromkeys(COPIES, AWARDCO_KEY),
         "another-venv/pyvenv.cfg": "home = /usr/bin",
         "another-venv/site.py": "import a_package_of_the_venv",
     }.items():
@@ -73,10 +88,14 @@ def copy_project(folder: Path) -> Path:
 
 def not_of_the_project(folder: str, names: list) -> set:
     """Names to leave out of a copy: what tools make, and where a developer may keep real keys."""
-    made = (".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "files", "crash-reports")
-    private = ("*configuration*.json*", "*destination*.json*", "*.env*")
-    found = {name for kind in made + private for name in fnmatch.filter(names, kind)}
+    kinds = [".git", *(kind.rstrip("/") for kind in ignored_kinds())]
+    found = {name for kind in kinds for name in fnmatch.filter(names, kind)}
     return found - {"configuration.json"}
+
+
+def ignored_kinds() -> list:
+    lines = (PROJECT / ".gitignore").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def contents(project: Path) -> dict:
@@ -245,10 +264,20 @@ class FivetranApi:
         return 201, self._with_setup_tests(identifier)
 
     def _change(self, call: Call, identifier: str):
+        """Since November 2026 a setting that is not given stays; null deletes one."""
         if self.refusal:
             return 400, self.refusal
-        self.connections[identifier]["config"].update(call.payload["config"])
+        config = self.connections[identifier]["config"]
+        given = call.payload["config"]
+        known = config["secrets_list"] + given["secrets_list"]
+        values = {each["key"]: each["value"] for each in known}
+        kept = [{"key": key, "value": value} for key, value in values.items() if value is not None]
+        config.update(given, secrets_list=kept)
         return 200, self._with_setup_tests(identifier)
+
+    def settings(self, identifier: str = "connection_1") -> dict:
+        secrets = self.connections[identifier]["config"]["secrets_list"]
+        return {each["key"]: each["value"] for each in secrets}
 
     def _with_setup_tests(self, identifier: str) -> dict:
         return {**self.connections[identifier], "setup_tests": self.setup_tests}
