@@ -6,12 +6,13 @@
 # make test-postgres  syncs behind a real PostgreSQL from PyPI (Linux, about a minute)
 # make test-faults    put each fault of tests/faults.py into a copy and check that its test fails (minutes)
 # make bench          the benchmark, which says how long it takes
+# make lock           renew tests/requirements-deploy.txt, which the deploy from GitHub installs
 # They make .venv first, once. `make PYTHON=python3.12 run` chooses the Python, 3.11 or newer, and `make VENV=... run`
 # another place.
 
 VENV = .venv
 
-.PHONY: run test test-all test-iceberg test-dbt test-postgres test-faults bench set-up
+.PHONY: run test test-all test-iceberg test-dbt test-postgres test-faults bench lock set-up
 
 # What `. .venv/bin/activate` and `fivetran debug` do, with a home folder in which fivetran looks for no news.
 run: set-up
@@ -45,6 +46,17 @@ test-faults: set-up
 
 bench: set-up
 	@"$(VENV)/bin/python" tests/tools/benchmark.py
+
+# The SDK, in the version of tests/requirements.txt, and what it needs, in the newest versions. All are wheels, so
+# installing them runs no code of theirs. pipreqs has none, and would bring 45 packages more: the workflow does
+# without it.
+lock: set-up
+	@"$(VENV)/bin/python" -m pip install -qq --disable-pip-version-check --no-user --upgrade --target "$(VENV)/uv" uv==0.13.8
+	@echo pipreqs-fivetran >"$(VENV)/uv/left-out.txt"
+	@grep '^fivetran-connector-sdk==' tests/requirements.txt \
+	  | "$(VENV)/uv/bin/uv" pip compile - --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --only-binary :all: --emit-build-options --excludes "$(VENV)/uv/left-out.txt" \
+	    --custom-compile-command "make lock" --output-file tests/requirements-deploy.txt
 
 set-up:
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" tests/tools/set_up.sh

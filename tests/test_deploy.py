@@ -104,6 +104,7 @@ def test_a_first_deploy_from_a_desk_keeps_no_key_in_the_home_folder(project, fiv
     assert run.status == 0, run.output
     assert contents(project) == before
     home = contents(project.parent / "home")
+    assert b'connection = "awardco"' in home[".fivetran/connector_sdk/options.toml"]
     assert [name for name, data in home.items() if AWARDCO_KEY.encode() in data] == []
     assert [name for name, data in home.items() if DEPLOY_KEY.encode() in data] == []
 
@@ -119,6 +120,19 @@ def test_a_redeploy_replaces_code_and_settings_of_the_same_connection(project, d
     assert sent.payload["config"]["python_version"] == "3.13"
     assert sent.payload["config"]["secrets_list"] == SECRETS
     assert "connector.py" in deployed.packages["package_2"]
+
+
+def test_a_redeploy_keeps_the_settings_that_it_does_not_name_and_null_deletes_one(
+    project, deployed
+):
+    """So a setting with a misspelt name stays until it is deployed as null."""
+    extra = {"full_sync_days": "7", "full_sync_day": "7"}
+    secrets = [{"key": key, "value": value} for key, value in {**SETTINGS, **extra}.items()]
+    deployed.connections["connection_1"]["config"]["secrets_list"] = secrets
+    (project / "configuration.null.json").write_text('{"full_sync_day": null}')
+    run = deploy(project, deployed, *REDEPLOY, FIVETRAN_CONFIGURATION="configuration.null.json")
+    assert run.status == 0, run.output
+    assert deployed.settings() == {**SETTINGS, "full_sync_days": "7"}
 
 
 def test_a_redeploy_takes_the_python_version_from_the_environment_too(project, deployed):

@@ -15,7 +15,6 @@ from fivetran_api import (
     GROUP,
     PROJECT,
     SETTINGS,
-    STUB_PIPREQS,
     VENV_BIN,
     FivetranApi,
     Run,
@@ -31,7 +30,12 @@ VARIABLES = {
     "FIVETRAN_CONNECTION_NAME": "awardco",
     "AWARDCO_BASE_URL": SETTINGS["base_url"],
 }
-OPTIONAL = {"AWARDCO_UPDATED_SINCE_PARAM": "changed_after", "AWARDCO_FULL_SYNC_DAYS": "7"}
+OPTIONAL = {
+    "AWARDCO_SOURCE": "users",
+    "AWARDCO_UPDATED_SINCE_PARAM": "changed_after",
+    "AWARDCO_FULL_SYNC_DAYS": "7",
+}
+SET = {"source": "users", "updated_since_param": "changed_after", "full_sync_days": "7"}
 
 
 @pytest.fixture(params=WORKFLOWS)
@@ -88,6 +92,27 @@ def test_the_deploy_reads_the_secrets_and_variables_that_its_first_lines_name():
     assert read["vars"] == {*VARIABLES, *OPTIONAL, "FIVETRAN_PYTHON_VERSION"}
 
 
+def test_the_deploy_installs_its_lock_file_and_no_other_package():
+    text = WORKFLOWS["deploy.yml"].read_text()
+    install = "--no-deps --require-hashes --requirement tests/requirements-deploy.txt"
+    assert re.findall("pip install --quiet (.+)", text) == [install]
+    lock = (PROJECT / "tests" / "requirements-deploy.txt").read_text()
+    assert (
+        "--only-binary :all:\n" in lock
+    )  # a package that is built downloads more, without hashes
+    pinned = (PROJECT / "tests" / "requirements.txt").read_text()
+    (sdk,) = re.findall("^fivetran-connector-sdk==.+", pinned, re.MULTILINE)
+    assert f"\n{sdk} \\\n    --hash=sha256:" in lock, "run `make lock`"
+
+
+def test_the_keys_are_in_an_environment_that_only_the_deploy_names():
+    named = {
+        name: re.findall(r"\n    environment: (\w+)", path.read_text())
+        for name, path in WORKFLOWS.items()
+    }
+    assert named == {"deploy.yml": ["fivetran"], "test.yml": []}
+
+
 # --- The deploy, step by step --------------------------------------------------------------------
 
 
@@ -116,7 +141,7 @@ class Runner:
         settings.write_text(json.dumps({"production_base_url": api.url}))
         self.environment = {
             "HOME": str(home),
-            "PATH": os.pathsep.join([str(STUB_PIPREQS), str(VENV_BIN), os.defpath]),
+            "PATH": os.pathsep.join([str(self._installed(folder)), os.defpath]),
             "HTTP_PROXY": "http://127.0.0.1:9",
             "HTTPS_PROXY": "http://127.0.0.1:9",
             "NO_PROXY": "127.0.0.1",
@@ -126,6 +151,21 @@ class Runner:
         job, _ = text[text.index("\n  deploy:") :].split("    steps:")
         self.environment.update(variables(job))
         self.steps = steps(text)
+
+    def _installed(self, folder: Path) -> Path:
+        """What there is after the lock file is installed: no pipreqs, for one."""
+        for command in ("python", "fivetran"):
+            script = folder / "bin" / command
+            script.parent.mkdir(exist_ok=True)
+            script.write_text(f'#!/bin/sh\nexec "{VENV_BIN}/{command}" "$@"\n')
+            script.chmod(0o755)
+        return folder / "bin"
+
+    def deploy(self, **configured):
+        for name in self.steps:
+            ended = self.run(name, configured={**VARIABLES, **configured})
+            assert ended.status == 0, ended.output
+            assert AWARDCO_KEY not in ended.output and DEPLOY_KEY not in ended.output
 
     def run(self, name: str, secrets: dict = SECRETS, configured: dict = VARIABLES) -> Run:
         def value(found) -> str:
@@ -163,24 +203,24 @@ def runner(tmp_path, fivetran):
 
 def test_the_steps_of_the_deploy_make_a_connection_and_leave_no_key(runner, fivetran):
     assert list(runner.steps)[-1] == "Remove the configuration"
-    for name in runner.steps:
-        ended = runner.run(name)
-        assert ended.status == 0, ended.output
-        assert AWARDCO_KEY not in ended.output and DEPLOY_KEY not in ended.output
+    runner.deploy()
     (sent,) = fivetran.sent("POST", "/v1/connectors")
-    received = {each["key"]: each["value"] for each in sent.payload["config"]["secrets_list"]}
-    assert received == SETTINGS
+    assert fivetran.settings() == {**SETTINGS, **dict.fromkeys(SET, "")}
     assert sent.payload["config"]["python_version"] == "3.14"
     assert not (runner.project / "configuration.deploy.json").exists()
 
 
-def test_optional_variables_become_optional_settings(runner):
-    write, check, *_ = runner.steps
-    for step in (write, check):
-        ended = runner.run(step, configured={**VARIABLES, **OPTIONAL})
-        assert ended.status == 0, ended.output
-    written = json.loads((runner.project / "configuration.deploy.json").read_text())
-    assert written == {**SETTINGS, "updated_since_param": "changed_after", "full_sync_days": "7"}
+def test_a_variable_that_is_removed_makes_its_setting_blank(runner, fivetran):
+    """Fivetran would keep a setting that the next deploy does not name."""
+    runner.deploy(**OPTIONAL)
+    assert fivetran.settings() == {**SETTINGS, **SET}
+    runner.deploy(AWARDCO_SOURCE="users")
+    assert fivetran.settings() == {
+        **SETTINGS,
+        **SET,
+        "updated_since_param": "",
+        "full_sync_days": "",
+    }
 
 
 def test_a_repository_without_its_secrets_ends_before_the_deploy(runner, fivetran):
