@@ -30,12 +30,8 @@ VARIABLES = {
     "FIVETRAN_CONNECTION_NAME": "awardco",
     "AWARDCO_BASE_URL": SETTINGS["base_url"],
 }
-OPTIONAL = {
-    "AWARDCO_SOURCE": "users",
-    "AWARDCO_UPDATED_SINCE_PARAM": "changed_after",
-    "AWARDCO_FULL_SYNC_DAYS": "7",
-}
 SET = {"source": "users", "updated_since_param": "changed_after", "full_sync_days": "7"}
+OPTIONAL = {f"AWARDCO_{name.upper()}": value for name, value in SET.items()}
 
 
 @pytest.fixture(params=WORKFLOWS)
@@ -90,6 +86,7 @@ def test_the_deploy_reads_the_secrets_and_variables_that_its_first_lines_name():
     assert set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", named[0])) == read["secrets"] == set(SECRETS)
     assert set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", named[1])) == read["vars"]
     assert read["vars"] == {*VARIABLES, *OPTIONAL, "FIVETRAN_PYTHON_VERSION"}
+    assert "\n    environment: fivetran" in text and '"fivetran"' in comment
 
 
 def test_the_deploy_installs_its_lock_file_and_no_other_package():
@@ -97,20 +94,10 @@ def test_the_deploy_installs_its_lock_file_and_no_other_package():
     install = "--no-deps --require-hashes --requirement tests/requirements-deploy.txt"
     assert re.findall("pip install --quiet (.+)", text) == [install]
     lock = (PROJECT / "tests" / "requirements-deploy.txt").read_text()
-    assert (
-        "--only-binary :all:\n" in lock
-    )  # a package that is built downloads more, without hashes
+    assert "--only-binary :all:\n" in lock  # building one downloads more, without hashes
     pinned = (PROJECT / "tests" / "requirements.txt").read_text()
     (sdk,) = re.findall("^fivetran-connector-sdk==.+", pinned, re.MULTILINE)
     assert f"\n{sdk} \\\n    --hash=sha256:" in lock, "run `make lock`"
-
-
-def test_the_keys_are_in_an_environment_that_only_the_deploy_names():
-    named = {
-        name: re.findall(r"\n    environment: (\w+)", path.read_text())
-        for name, path in WORKFLOWS.items()
-    }
-    assert named == {"deploy.yml": ["fivetran"], "test.yml": []}
 
 
 # --- The deploy, step by step --------------------------------------------------------------------
@@ -215,12 +202,8 @@ def test_a_variable_that_is_removed_makes_its_setting_blank(runner, fivetran):
     runner.deploy(**OPTIONAL)
     assert fivetran.settings() == {**SETTINGS, **SET}
     runner.deploy(AWARDCO_SOURCE="users")
-    assert fivetran.settings() == {
-        **SETTINGS,
-        **SET,
-        "updated_since_param": "",
-        "full_sync_days": "",
-    }
+    blank = {"updated_since_param": "", "full_sync_days": ""}
+    assert fivetran.settings() == {**SETTINGS, **SET, **blank}
 
 
 def test_a_repository_without_its_secrets_ends_before_the_deploy(runner, fivetran):

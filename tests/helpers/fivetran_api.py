@@ -36,7 +36,9 @@ DEPLOY = {  # the environment of a deploy
     "FIVETRAN_CONNECTION_NAME": CONNECTION_NAME,
     "FIVETRAN_CONFIGURATION": "configuration.local.json",
 }
+SUFFIXES = ["bak", "old", "txt", "yaml", "mine", "prod", "json~", "json.orig", "py.bak"]
 COPIES = [  # which people, editors and browsers leave beside a file that holds a key
+    *(f"configuration.{suffix}" for suffix in SUFFIXES),
     "#configuration.json#",
     ".configuration.json.swp",
     "CONFIG.YML",
@@ -47,17 +49,6 @@ COPIES = [  # which people, editors and browsers leave beside a file that holds 
     "config/prod",
     "configuration",
     "configuration (1).json",
-    "configuration copy.json",
-    "configuration.bak",
-    "configuration.json.orig",
-    "configuration.json.save",
-    "configuration.json~",
-    "configuration.mine",
-    "configuration.old",
-    "configuration.prod",
-    "configuration.py.bak",
-    "configuration.txt",
-    "configuration.yaml",
     "configuration~",
     "destination.json.bak",
     "docs/awardco-config.toml",
