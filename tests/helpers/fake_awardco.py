@@ -15,10 +15,13 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import connector
+from fake_report import PATH as REPORT_PATH
+from fake_report import Report
 from postgres_sort import sort_page
 
 KEY = "a-key-0f-the-tenant-51"
@@ -201,10 +204,12 @@ class FakeAwardco:
         latency: seconds before an answer. latency_of: the same, by `per_page`.
         cache: seconds (of `clock`) for which an address keeps its answer.
         faults: `Fault`s, tried in order. before_page: hooks by page number, each called once.
+        report: the Users report, see fake_report.py.
     """
 
     def __init__(self, rows=(), **behaviours):
         self.users = list(rows)
+        self.report = Report()
         self.order = "updated_at"
         self.unstable_ties = False
         self.sorted_by = None
@@ -414,16 +419,40 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def do_POST(self):
+        self.do_GET()
+
     def do_GET(self):
         api = self.server.api
         address = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
+        if self.command == "POST" or address.path.startswith(f"{REPORT_PATH}/"):
+            return self.serve_report(api, address.path, query)
         per_page = int(query.get(api.per_page_param, 10))
         number = int(query.get(api.page_param, api.first_page)) - api.first_page
         page = (number // per_page if api.counts_users else number) + 1
+        answer = partial(self.answer_cached, api, address.path, query, page, per_page)
+        self.serve(page, query.get(api.filter_param), per_page, answer)
+
+    def serve_report(self, api, path: str, query: dict):
+        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        step = api.report.step(self.command, path, query.get("page", "0"))
+
+        def answer() -> tuple:
+            refusal = self.refuse_key(api)
+            if refusal is None:
+                return api.report.answer(api.url, step, sent)
+            status, headers, body = refusal
+            return status, headers, json.dumps(body).encode()
+
+        self.serve(step, None, None, answer)
+
+    def serve(self, page, since, per_page, make_answer):
+        """Note a request, let happen what is to happen before its answer, and send that."""
+        api = self.server.api
         with api.lock:
             api.clock = api.clock and api.clock + api.tick
-            api.requests.append((page, query.get(api.filter_param)))
+            api.requests.append((page, since))
             api.sizes.append(per_page)
             api.headers.append(dict(self.headers))
             hook = api.before_page.pop(page, None)
@@ -436,13 +465,13 @@ class _Handler(BaseHTTPRequestHandler):
                 fault.times -= 1
             else:
                 api.dates.append(api.clock)
-            answer = self.answer_cached(api, address.path, query, page, per_page)
+            answer = make_answer()
         time.sleep(api.latency or api.latency_of(per_page))
         if fault and fault.gate:
             fault.gate.wait(0.5)
             with api.lock:
                 fault.hook(api)
-                answer = self.answer(api, address.path, query, page, per_page)
+                answer = make_answer()
         if fault:
             return self.fail(fault, answer)
         self.reply(*answer)
@@ -467,8 +496,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def refusal(self, api, path: str, query: dict, per_page: int, since) -> tuple | None:
         """Status, headers and body for a request that the API refuses."""
-        if not api.key_header(api.key).items() <= dict(self.headers).items():
-            return 401, {}, {"success": False, "message": "Unauthorized"}
+        refusal = self.refuse_key(api)
+        if refusal is not None:
+            return refusal
         if any(query.get(name) != str(value) for name, value in api.other_params.items()):
             return 400, {}, {"message": f"Missing parameter: {', '.join(api.other_params)}"}
         if path != api.path or (api.cookie and self.headers.get("Cookie")):
@@ -480,6 +510,11 @@ class _Handler(BaseHTTPRequestHandler):
         if since is not None and not api.filter_takes(since):
             status, body = api.filter_refusal
             return status, {}, body
+        return None
+
+    def refuse_key(self, api) -> tuple | None:
+        if not api.key_header(api.key).items() <= dict(self.headers).items():
+            return 401, {}, {"success": False, "message": "Unauthorized"}
         return None
 
     def answer_cached(self, api, *request) -> tuple:

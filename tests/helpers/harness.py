@@ -235,9 +235,18 @@ class Clock:
 
     def __init__(self):
         self.sleeps = []
+        self.now = 1_000.0
 
     def sleep(self, seconds: float):
         self.sleeps.append(seconds)
+        self.passes(seconds)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def passes(self, seconds: float):
+        """Let time pass as it does while an answer is slow."""
+        self.now += seconds
 
 
 def utc(value: str) -> datetime:
