@@ -439,11 +439,9 @@ class _Handler(BaseHTTPRequestHandler):
         step = api.report.step(self.command, path, query.get("page", "0"))
 
         def answer() -> tuple:
-            refusal = self.refuse_key(api)
-            if refusal is None:
-                return api.report.answer(api.url, step, sent)
-            status, headers, body = refusal
-            return status, headers, json.dumps(body).encode()
+            if not self.has_key(api):
+                return 401, {}, b'{"message": "Unauthorized"}'
+            return api.report.answer(api.url, step, sent)
 
         self.serve(step, None, None, answer)
 
@@ -496,9 +494,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def refusal(self, api, path: str, query: dict, per_page: int, since) -> tuple | None:
         """Status, headers and body for a request that the API refuses."""
-        refusal = self.refuse_key(api)
-        if refusal is not None:
-            return refusal
+        if not self.has_key(api):
+            return 401, {}, {"success": False, "message": "Unauthorized"}
         if any(query.get(name) != str(value) for name, value in api.other_params.items()):
             return 400, {}, {"message": f"Missing parameter: {', '.join(api.other_params)}"}
         if path != api.path or (api.cookie and self.headers.get("Cookie")):
@@ -512,10 +509,8 @@ class _Handler(BaseHTTPRequestHandler):
             return status, {}, body
         return None
 
-    def refuse_key(self, api) -> tuple | None:
-        if not api.key_header(api.key).items() <= dict(self.headers).items():
-            return 401, {}, {"success": False, "message": "Unauthorized"}
-        return None
+    def has_key(self, api) -> bool:
+        return api.key_header(api.key).items() <= dict(self.headers).items()
 
     def answer_cached(self, api, *request) -> tuple:
         until, answer = api.cached.get(self.path, (None, None))

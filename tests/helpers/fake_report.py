@@ -37,10 +37,10 @@ def people(count: int) -> list:
     return [person(number) for number in range(1, count + 1)]
 
 
-def page_text(rows: list, columns: list = COLUMNS, quoting: int = csv.QUOTE_MINIMAL) -> str:
+def page_text(rows: list, columns: list = COLUMNS) -> str:
     """A page: the line of names and the lines, without the byte order mark."""
     text = io.StringIO(newline="")
-    lines = csv.writer(text, quoting=quoting)
+    lines = csv.writer(text)
     lines.writerow(columns)
     lines.writerows([row.get(name, "") for name in columns] for row in rows)
     return text.getvalue()
@@ -55,7 +55,7 @@ class Report:
     statuses: one for each time that it is asked for; the last one stays.
     ticket, task: fields of the answer to an order and of a status; ABSENT takes one out.
     address: of the pages; `{base}`, `{port}` and `{path}` are filled in.
-    encoding, content_type (None sends none), quoting: of the pages.
+    encoding, content_type (None sends none): of the pages.
     orders: the JSON of each order.
     """
 
@@ -69,7 +69,6 @@ class Report:
         self.address = "{base}{path}"
         self.encoding = "utf-8-sig"
         self.content_type = "text/csv"
-        self.quoting = csv.QUOTE_MINIMAL
         self.orders = []
         self.polls = 0
 
@@ -96,7 +95,7 @@ class Report:
             return self.json(404, {"message": "Not found"})
         first = (step - 1) * self.page_size
         chosen = self.orders[-1].get("selectedColumns", self.columns)
-        text = page_text(self.rows[first : first + self.page_size], chosen, self.quoting)
+        text = page_text(self.rows[first : first + self.page_size], chosen)
         kind = {"Content-Type": self.content_type} if self.content_type else {}
         return 200, kind, text.encode(self.encoding)
 
