@@ -1,9 +1,9 @@
 """Awardco users into the warehouse: a Fivetran Connector SDK connector.
 
-It pages through `GET {base_url}/api/users` with the `updated_since` filter, upserts each user into
-the table `USER` and checkpoints after each page. For a tenant that lacks this method, it reads
-Awardco's Users report instead. The order of the users, the largest page, what follows the last page
-and whose clock applies are not public, so no rule below relies on them.
+It pages through `GET {base_url}/api/users` with the `updated_since` filter, or reads the Users
+report of Awardco, upserts each user into the table `USER` and checkpoints after each page. The
+order of the users, the largest page, what follows the last page and whose clock applies are not
+public, so no rule below relies on them.
 
     sync     one call of update()
     window   the users that the filter of a sync lets through
@@ -14,7 +14,6 @@ and whose clock applies are not public, so no rule below relies on them.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import itertools
@@ -77,11 +76,16 @@ __COLUMNS = {
     "updated_at": "UTC_DATETIME",
     "created_at": "UTC_DATETIME",
 }
-__REPORT_COLUMNS = dict.fromkeys(  # Awardco's help centre; else a language `T` would become true
-    ("Preferred Name", "Secondary Email", "Username", "Phone Number", "Language", "Country")
-    + ("Nomination Approval Ids", "Birth Date"),
-    "STRING",
-)
+__REPORT_COLUMNS = {  # Awardco's help centre; undeclared, a language `T` would become true
+    "Preferred Name": "STRING",
+    "Secondary Email": "STRING",
+    "Username": "STRING",
+    "Phone Number": "STRING",
+    "Language": "STRING",
+    "Country": "STRING",
+    "Nomination Approval Ids": "STRING",
+    "Birth Date": "STRING",
+}
 __REPORT_NAMES = {"Created Date": "created_at"}  # Awardco's help centre; others by comparison
 __REPORT_ALWAYS = ("employeeId", "firstName", "lastName", "email")  # unless an option says else
 __OTHER_FIELDS = "other_fields"  # JSON: fields without a column, and values that do not fit one
@@ -115,13 +119,10 @@ __SETUP_LIMITS = (2, 10)  # attempts, seconds as above: in a setup test a person
 __REPORT_PAUSES_SECONDS = (1, 2, 4, 8, 16, 30)  # public clients; the last one is repeated
 __REPORT_TIMEOUT_SECONDS = 3_600
 __RETRIED_STATUSES = {304, 408, 425, *range(500, 600)}  # and rate limits
-__REFUSING_STATUSES = {400, 404, 410, 416, 422}  # what APIs answer past their last page
 
-# What to do about a problem: a status, or a word of AttemptFailed.
-__FILTER_ADVICE = "set updated_since_param to the name that your API uses"
-__CONNECTION_ADVICE = "check base_url, the proxy settings of this machine and REQUESTS_CA_BUNDLE"
+# Problems: a status, or a word. What to do about one, and what it means for the request.
 __AGAIN_ADVICE = "run the sync again, and if it lasts, ask Awardco"
-__LATER_ADVICE = f"the pages before were answered, so the settings are right: {__AGAIN_ADVICE}"
+__FILTER_ADVICE = "set updated_since_param to the name that your API uses"
 __KEY_ADVICE = f"add its new name to find_spellings() in connector.py, as the {__KEY}"
 __RIGHTS_ADVICE = "check that the key may see all users of your tenant"
 __RESTART_ADVICE = (
@@ -132,24 +133,34 @@ __ADVICE: dict = {
     **dict.fromkeys((400, 422), "check updated_since_param, and lower __SMALL_PAGE"),
     401: "check api_key: the API does not accept it",
     403: "check that api_key has the permission to read users",
-    404: f"check base_url: no {__PATH} there; or set source to report, if your tenant's API lacks it",
+    404: f"check base_url: no {__PATH} there; or set source to report, if your tenant lacks it",
     407: "the proxy on the way refuses: check the proxy settings of this machine",
     413: "lower __SMALL_PAGE in connector.py: the API refuses pages of this size",
-    "shape": "check base_url, and __LIST in connector.py",
+    "no list": "check base_url, and __LIST in connector.py",
+    "no column": f"add the name of the {__KEY} to __REPORT_NAMES in connector.py",
     "outage": __AGAIN_ADVICE,
     "rate limit": "sync less often, or ask Awardco for a higher limit",
-    "connection": __CONNECTION_ADVICE,
-    "no connection": __CONNECTION_ADVICE,
-    "web page": "a firewall or a login may have answered in place of the API: check base_url, and ask "
-    "your network team",
+    **dict.fromkeys(
+        ("connection", "no connection", "no way"),
+        "check base_url, the proxy settings of this machine and REQUESTS_CA_BUNDLE",
+    ),
+    **dict.fromkeys(
+        ("web page", "firewall"),
+        "a firewall or a login may have answered: check base_url, and ask your network team",
+    ),
+    "redirect": "set base_url to the final address",
+    "other path": f"set __PATH in connector.py to `{__PATH}/`",
 }
 __REPORT_ADVICE: dict = {
     **dict.fromkeys((400, 422), "check __REPORT_OPTIONS in connector.py"),
     403: "check that api_key has the permission to read reports",
     404: "check base_url: no Users report there; if it is right, ask Awardco for it",
-    "shape": "check base_url, and ask Awardco what the Users report looks like",
+    "redirect": "check base_url",
 }
-__ON_EVERY_PAGE = (401, 403, 407, "rate limit", "web page")  # keys are replaced while syncs run
+__ALWAYS_ADVISED = (401, 403, 407, "rate limit", "firewall", "no column")  # on later pages, too
+__RETRIED = ("outage", "rate limit", "connection", "no connection", "web page")
+__REFUSALS = (400, 404, 410, 416, 422, "no list")  # what APIs answer past their last page
+__CURED_BY_SMALLER_PAGES = ("outage", "connection", "web page", 413, "page 1", "lost page")
 __MAX_QUOTED_CHARACTERS = 200
 __MAX_NAMED_FIELDS = 10
 
@@ -176,31 +187,11 @@ class ConfigurationError(ValueError):
 
 
 class SyncError(RuntimeError):
-    """What ended a sync or a setup test; the message says what to do."""
+    """What ended an attempt, a sync or a setup test; in the end the message says what to do."""
 
-
-class PageError(SyncError):
-    """A page that could not be read, but smaller pages might be."""
-
-
-class FirstPageError(PageError):
-    """Page 1 could not be read: the filter may be to blame."""
-
-
-class RefusalError(SyncError):
-    """The API refuses a request. For a page of users it may mean that they end before it."""
-
-
-class NoListError(RefusalError):
-    """The API answers without a list of users. With a filter, nobody may have changed."""
-
-
-class AttemptFailed(Exception):
-    """An attempt failed, but another may succeed."""
-
-    def __init__(self, why: str, problem: str, retry_after: float = 0.0):
-        """problem: a key of __ADVICE. retry_after: the seconds that the API asks to wait."""
-        super().__init__(why)
+    def __init__(self, message: str, problem: str | int = "", retry_after: float = 0.0):
+        """problem: see __ADVICE. retry_after: the seconds that the API asks to wait."""
+        super().__init__(message)
         self.problem = problem
         self.retry_after = retry_after
 
@@ -237,12 +228,10 @@ def update(configuration: dict, state: dict):
 #     page 2   D E      C has moved to page 1, which was already read: nobody sees it.
 #     page 3   F A      A is met a second time.
 #
-# The users took 6 places, as many as the source has users, but only 5 different users came. This
-# holds for every order of rows, for changes, moves and hires: if pages are answered in order, a
-# pass that missed somebody met somebody else twice. So it is whole if its users took as many places
-# as the sync knows users, and nothing else is doubtful. If not, the window is read again.
-
-
+# The pages had 6 places, as many as the source has users, but only 5 different users took them.
+# This holds for every order of rows, for changes, moves and hires: if pages are answered in order,
+# a pass that missed somebody met somebody else twice. So it is whole if it had as many places as
+# the sync knows users, and nothing else is doubtful. If not, the window is read again.
 @dataclass
 class Sync:
     """What one sync knows. Except for the cursor, what is here only grows."""
@@ -251,7 +240,8 @@ class Sync:
     state: dict  # as the sync before left it; the checkpoint after each page repeats it
     is_continued: bool  # the state tells of earlier syncs from the same source
     is_due: bool  # full_sync_days asks to mark who left: everybody is read
-    updated_since: str | None  # the filter, frozen; None reads everybody
+    reads_all: bool  # it began without a filter
+    filter: str | None  # frozen; only read_window() drops it, if it is refused
     started_at: datetime  # by this machine's clock; for last_full_sync only
     cursor: str | None  # where last_sync_time may stand so far, as the API wrote it
     cursor_at: datetime | None  # the cursor, parsed
@@ -259,11 +249,6 @@ class Sync:
     totals: list = field(default_factory=list)  # of each page: its total and its number of users
     delivered: list = field(default_factory=list)  # the rows of each page, for mark_leavers()
     filter_refusal: str = ""  # why everybody is read in spite of the filter
-
-    @property
-    def filter(self) -> str | None:
-        """The filter that requests carry."""
-        return None if self.filter_refusal else self.updated_since
 
     @property
     def total(self) -> int:
@@ -304,16 +289,10 @@ class Pass:
         """How the API refused the page after the last one, if it did."""
         return self.end[0].refusal if self.end else ""
 
-    @property
-    def totals(self) -> list:
-        """Of each page: the API's own total, and the number of users."""
-        return [(page.total, page.count) for page in self.pages]
-
 
 def sync_users(sync: Sync):
-    """Read the window until a pass was whole, then store and report what that proves. Each pass has
-    other borders between pages: users with equal times can sort differently on either side of one.
-    Raises SyncError."""
+    """Read the window until a pass was whole, then store and report what that proves. Each pass
+    has other borders between pages: users with equal times can sort differently on either side."""
     previous = None
     smallest = __LARGE_PAGE
     for number in range(1, __MAX_PASSES + 1):
@@ -331,8 +310,7 @@ def sync_users(sync: Sync):
 
 
 def choose_page_size(sync: Sync, number: int, smallest: int) -> int:
-    """How many users a pass asks for with page 1. number: of the pass, from 1. smallest: the
-    smallest page size of the passes before."""
+    """How many users pass `number` asks for with page 1. smallest: the page size so far."""
     if number == 1:
         return __LARGE_PAGE
     smaller = max(int(smallest * __NEXT_SIZE_SHARE), 1)
@@ -342,35 +320,27 @@ def choose_page_size(sync: Sync, number: int, smallest: int) -> int:
 
 
 def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
-    """Why a pass may have missed a user whom the sync does not know; "" if it is whole.
-
-    This alone decides whether a pass is believed, and it changes nothing. Users with two records
-    come twice in every pass, so a pass is whole, too, if the one before was just like it.
-
-    Args:
-        previous: the pass before; None for the first.
-    """
+    """Why a pass may have missed a user whom the sync does not know; "" if it is whole. This alone
+    decides whether a pass is believed, and it changes nothing. previous: the pass before."""
     short = find_short_page(current)
+    totals = [(page.total, page.count) for page in current.pages]
     is_full = ends_with_full_page(sync, current)
     is_refused = current.refusal and (len(current.pages) == 1 or sync.filter is not None)
+    is_larger = sync.total > current.records
+    has_more = any(page.has_more for page in current.end)
+    # Once users were deleted, some who are known are gone.
     known = len(current.met) if has_fallen(sync.totals) else len(sync.known)
-    is_everybody = current.places == known
+    is_everybody = current.places == known or is_like(current, previous)
+    counts = f"{known} users are known, but the pages had {current.places} places for them"
     doubts = {
         f"page {short} was short, but the page after it brought users": short,
-        "the API's total fell: users were deleted, so others have moved": has_fallen(
-            current.totals
-        ),
+        "the API's total fell: users were deleted, so others have moved": has_fallen(totals),
         "the same users came again and again, without end": is_endless(sync, current),
         "the users end at a full page, and the page after it is refused": is_full and is_refused,
         "every page is page 1: check __PAGE_PARAM": is_full and current.is_page_ignored,
-        "the users end at a full page, but the API's total is larger": is_full
-        and current.records < sync.total,
-        "after the last page the API still says that there is more": any(
-            page.has_more for page in current.end
-        ),
-        f"{known} users are known, but came {current.places} times: others may have been passed "
-        "over": not is_everybody
-        and not is_like(current, previous),
+        "the users end at a full page, but the API's total is larger": is_full and is_larger,
+        "after the last page the API still says that there is more": has_more,
+        f"{counts}, so some may have been passed over": not is_everybody,
     }
     return next((doubt for doubt, is_true in doubts.items() if is_true), "")
 
@@ -398,11 +368,8 @@ def find_short_page(current: Pass) -> int:
 def has_fallen(totals: list) -> bool:
     """Whether the API's own total fell, in a list of each page's total and number of users. If it
     falls by the users of the page before, it counts those who remain."""
-    told = [(total, came) for total, came in totals if total]
-    return any(
-        after < before and before - after != came
-        for (before, came), (after, _) in itertools.pairwise(told)
-    )
+    told = itertools.pairwise((total, came) for total, came in totals if total)
+    return any(after < before and before - after != came for (before, came), (after, _) in told)
 
 
 def is_endless(sync: Sync, current: Pass) -> bool:
@@ -413,7 +380,7 @@ def is_endless(sync: Sync, current: Pass) -> bool:
 def ends_with_full_page(sync: Sync, current: Pass) -> bool:
     """Whether the last page is as full as was asked for, or a page 1 as full as a usual cap. In a
     sync of changes, 250 can come by chance, and 300 less often."""
-    if not current.pages or not current.pages[-1].count:
+    if not current.records or not current.pages[-1].count:
         return False
     came = current.pages[-1].count
     is_cap = came >= __SMALLEST_CAP and __LARGE_PAGE % came == 0
@@ -423,14 +390,15 @@ def ends_with_full_page(sync: Sync, current: Pass) -> bool:
 
 
 def is_like(current: Pass, previous: Pass | None) -> bool:
-    """Whether the pass before, with other borders, met the same users, each as often. Not if a row
-    stood on two pages: an unstable sort shows one twice and hides another, in every pass alike."""
+    """Whether the pass before, with other borders, met the same users, each as often: those with
+    two records come twice in every pass. Not if a row stood on two pages: an unstable sort shows
+    one twice, and hides another in every pass alike."""
     if previous is None or find_page_size(current) == find_page_size(previous):
         return False
-    rows = Counter(row for page in current.pages for row in page.rows)
-    is_unstable = any(times > 1 for times in rows.values())
-    is_same = current.met == previous.met and len(current.met) >= __MIN_USERS_TO_JUDGE
-    return is_same and not is_unstable
+    pages_of_row = Counter(row for page in current.pages for row in page.rows)
+    is_stable = all(number == 1 for number in pages_of_row.values())
+    is_enough = len(current.met) >= __MIN_USERS_TO_JUDGE
+    return is_enough and is_stable and current.met == previous.met
 
 
 def read_window(sync: Sync, asked: int) -> Pass:
@@ -438,8 +406,8 @@ def read_window(sync: Sync, asked: int) -> Pass:
     asked: how many users to ask for with page 1. Raises SyncError."""
     try:
         return read_pass(sync, asked)
-    except FirstPageError as error:
-        if sync.filter is None:
+    except SyncError as error:
+        if error.problem != "page 1" or sync.filter is None:
             raise
         refusal = str(error)
     log.info(f"Asking for page 1 without the filter, which may be refused: {refusal}")
@@ -451,6 +419,7 @@ def read_window(sync: Sync, asked: int) -> Pass:
     if with_filter.is_nobody:
         return Pass(asked)  # nobody has changed
     sync.filter_refusal = refusal
+    sync.filter = None
     return read_pass(sync, __LARGE_PAGE)
 
 
@@ -458,21 +427,23 @@ def try_page_1(api: Api, since: str | None) -> Page:
     """Page 1 of a small size; if it fails, that is its refusal."""
     try:
         return request_page(api, 1, __SMALL_PAGE, since, __LARGE_PAGE_ATTEMPTS)
-    except PageError as error:
+    except SyncError as error:
+        if error.problem not in __CURED_BY_SMALLER_PAGES:
+            raise
         return Page([], refusal=str(error))
 
 
 def read_pass(sync: Sync, asked: int) -> Pass:
-    """Read the window once, and again from page 1 in small pages if large ones fail.
-    Raises FirstPageError if page 1 could not be read, or SyncError."""
+    """Read the window once, and again from page 1 in small pages if large ones fail."""
     current = Pass(asked)
     try:
         for page in fetch_users(sync, current):
             deliver_page(sync, page)
         return current
-    except PageError as error:
+    except SyncError as error:
         largest = current.pages[0].count if current.pages else asked
-        if min(asked, largest) <= __SMALL_PAGE:
+        is_small = min(asked, largest) <= __SMALL_PAGE
+        if is_small or error.problem not in __CURED_BY_SMALLER_PAGES:
             raise
         log.info(f"Reading again in pages of {__SMALL_PAGE} users: {error}")
     return read_pass(sync, __SMALL_PAGE)
@@ -480,8 +451,11 @@ def read_pass(sync: Sync, asked: int) -> Pass:
 
 def deliver_page(sync: Sync, page: Page):
     """Upsert the users of a page who are new to the sync or newer, and checkpoint. Raises SyncError
-    if nobody on the first page has a key."""
-    check_keys(sync, page)
+    if the API has changed its shape: nobody on the first page has a key."""
+    is_shapeless = page.count >= __MIN_USERS_TO_JUDGE and not page.places
+    if is_shapeless and not sync.totals:
+        found = name_fields(sync.api, page.users[0])
+        raise SyncError(f"No user has a usable {__KEY}; the users have {found}; {__KEY_ADVICE}")
     taken = [take_user(sync, page, *user) for user in zip(page.users, page.keys, strict=True)]
     rows = [row for row in taken if row]
     for row in rows:
@@ -495,14 +469,6 @@ def deliver_page(sync: Sync, page: Page):
     if len(sync.totals) % __PAGES_PER_PROGRESS_LINE == 0:
         of_all = f" of {sync.total:,}" if sync.total and sync.filter is None else ""
         log.info(f"{len(sync.totals)} pages read, {len(sync.known):,}{of_all} users so far")
-
-
-def check_keys(sync: Sync, page: Page):
-    """Raise SyncError if the API has changed its shape: no user of the first page has a key."""
-    has_key = any(key is not None for key in page.keys)
-    if not sync.totals and not has_key and page.count >= __MIN_USERS_TO_JUDGE:
-        found = name_fields(sync.api, page.users[0])
-        raise SyncError(f"No user has a usable {__KEY}; the users have {found}; {__KEY_ADVICE}")
 
 
 def take_user(sync: Sync, page: Page, user: dict, key: str | None) -> dict | None:
@@ -536,41 +502,41 @@ def move_cursor(sync: Sync, updated_at: datetime, text: str):
 # --- The beginning and the end of a sync --------------------------------------------------------
 def start_sync(api: Api, state: dict) -> Sync:
     """Begin a sync. A state holds `last_sync_time`; `last_full_sync`, when the last whole sync of
-    everybody began; `users`, how many the last complete one found; and `source`, which one that
-    was. Raises SyncError."""
+    everybody began; `users`, how many the last complete one found; `source`, which one that was.
+    Raises SyncError."""
     if api.source == "mock":
         log.info("Mock mode: these users are made up, see mock_data/users.json")
-    check_state(api, state)
+    check_state(state, api.source == "mock")
     is_continued = is_from(state, api.source)
     earlier = state if is_continued else {}
     cursor = None if api.source == "report" else earlier.get("last_sync_time")
     is_due = is_full_read_due(api, earlier)
     since = None if is_due else cursor
+    reads_all = since is None
+    cursor_at = parse_timestamp(cursor)
     everybody = "Full sync: all users (full_sync_days)" if is_due else "Full sync: all users"
     log.info(f"Incremental sync: users changed since {since}" if since else everybody)
-    return Sync(api, state, is_continued, is_due, since, now(), cursor, parse_timestamp(cursor))
+    return Sync(api, state, is_continued, is_due, reads_all, since, now(), cursor, cursor_at)
 
 
-def check_state(api: Api, state: dict):
+def check_state(state: dict, is_mock: bool):
     """Raise SyncError if the state is damaged, or mixes made-up users with real ones."""
-    is_usable = {name: name not in state or parse_timestamp(state[name]) for name in __TIME_NAMES}
-    is_usable["users"] = type(state.get("users", 0)) is int
-    is_usable["source"] = state.get("source", "users") in ("users", "report", "mock")
-    if damaged := [name for name in is_usable if not is_usable[name]]:
+    damaged = [name for name in __TIME_NAMES if name in state and not parse_timestamp(state[name])]
+    if type(state.get("users", 0)) is not int:
+        damaged.append("users")
+    if state.get("source", "users") not in ("users", "report", "mock"):
+        damaged.append("source")
+    if damaged:
         raise SyncError(
             f"The state cannot be used: {damaged[0]} is unreadable; {__RESTART_ADVICE}"
         )
-    is_mock = api.source == "mock"
-    if any(name in state for name in __STATE_NAMES) and is_from(state, "mock") != is_mock:
+    was_real = any(is_from(state, source) for source in ("users", "report"))
+    if was_real if is_mock else is_from(state, "mock"):
         kinds = (
-            "real ones, but mock mode has made-up"
-            if is_mock
-            else "made-up ones, but these are real"
+            "real, but mock mode makes them up" if is_mock else "made up, but now they are real"
         )
-        advice = (
-            "use another folder, or run `fivetran reset`, which deletes the local table and state"
-        )
-        raise SyncError(f"The users of the last sync were {kinds} ones; {advice}")
+        advice = "use another folder, or run `fivetran reset`, which deletes the local table"
+        raise SyncError(f"The users of the last sync were {kinds}; {advice} and its state")
 
 
 def is_from(state: dict, source: str) -> bool:
@@ -638,7 +604,7 @@ def find_gaps(sync: Sync, current: Pass, doubt: str) -> list:
 def mark_leavers(sync: Sync):
     """Mark all rows as deleted, and deliver this sync's again: one transaction with SDK 3.0.0."""
     before = write_count(sync.state["users"], "user")
-    log.info(f"Marking who left: {before} at the last complete read, {len(sync.known):,} now")
+    log.info(f"Marking who left: {before} at the last complete read, {len(sync.known)} now")
     log.info("The SDK marks all rows first (`table truncated`); who is still there is restored")
     op.truncate(table=__TABLE)
     for page in sync.delivered:
@@ -656,10 +622,9 @@ def make_state(sync: Sync, doubt: str, gaps: list) -> dict:
     if not doubt and not is_report and sync.cursor is not None:
         state["last_sync_time"] = sync.cursor
     # Not after a filter that is refused: everybody would be read each time, and nobody marked.
-    is_full = sync.updated_since is None
     # Each sync of a report reads everybody: those between two that are due must not put one off.
     is_between = is_report and not sync.is_due and "last_full_sync" in state
-    if is_full and not is_between and not doubt and sync.known:
+    if sync.reads_all and not is_between and not doubt and sync.known:
         state["last_full_sync"] = sync.started_at.isoformat(timespec="seconds")
     if sync.filter is None and not gaps:
         state["users"] = len(sync.known)
@@ -692,8 +657,7 @@ class Page:
 
 def fetch_users(sync: Sync, current: Pass) -> Iterator[Page]:
     """Yield the pages of a pass that hold users. While one is delivered, the next is on its way,
-    but no other: a hire could move a user from a page not yet answered to one that was. Raises
-    FirstPageError, PageError if another page fails that might not if it was smaller, SyncError."""
+    but no other: a hire could move a user from a page not yet answered to one that was."""
     page: Page | None = request_first_page(sync, current)
     while page and not is_endless(sync, current):
         current.pages.append(page)
@@ -706,14 +670,18 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Page]:
 
 
 def request_first_page(sync: Sync, current: Pass) -> Page:
-    """Ask for page 1. Raises FirstPageError, also where the API refuses it."""
-    attempts = __ATTEMPTS if current.asked <= __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
+    """Ask for page 1. Its refusal is an error here."""
+    is_small = current.asked <= __SMALL_PAGE
+    attempts = __ATTEMPTS if is_small else __LARGE_PAGE_ATTEMPTS
     try:
         page = request_page(sync.api, 1, current.asked, sync.filter, attempts)
-    except PageError as error:
-        raise FirstPageError(str(error)) from None
+    except SyncError as error:
+        is_curable = error.problem in __CURED_BY_SMALLER_PAGES
+        raise SyncError(str(error), "page 1" if is_curable else error.problem) from None
     if page.refusal:
-        raise FirstPageError(page.refusal)
+        raise SyncError(page.refusal, "page 1")
+    if sync.filter is None and not is_small and __SMALLEST_CAP <= page.count < __SMALL_PAGE:
+        log.info(f"{page.count} of {current.asked:,} users asked for came: check __PER_PAGE_PARAM")
     return page
 
 
@@ -748,7 +716,7 @@ def look_beyond(sync: Sync, current: Pass, page: Page) -> Page | None:
 
     After a refusal page 1 must still be answered, since a route may be gone for seconds. A window
     of fewer users than any cap, such as that of an idle sync, ends at an empty page 2.
-    Raises PageError or SyncError."""
+    """
     number = len(current.pages) + 1
     is_small = number == 2 and current.pages[0].count < __SMALLEST_CAP
     if is_small and not page.count and not page.refusal:
@@ -757,7 +725,7 @@ def look_beyond(sync: Sync, current: Pass, page: Page) -> Page | None:
     ask = partial(request_page, sync.api, since=sync.filter)
     following = ask(number + 1, find_page_size(current))
     if page.refusal and ask(1, current.asked).refusal:
-        raise PageError(page.refusal)
+        raise SyncError(page.refusal, "lost page")
     again = ask(number, find_page_size(current))
     if is_news(current, again):
         return again
@@ -765,36 +733,32 @@ def look_beyond(sync: Sync, current: Pass, page: Page) -> Page | None:
         current.end = [page, following, again]
         return None
     if page.refusal:
-        raise PageError(page.refusal)
+        raise SyncError(page.refusal, "lost page")
     return page
 
 
 def request_page(
     api: Api, number: int, per_page: int, since: str | None, attempts: int = __ATTEMPTS
 ) -> Page:
-    """Ask for a page of users, in which a refusal is noted: it may only lie past the end.
+    """Ask for a page of users. Its refusal may only mean that it lies past the end.
 
     Args:
         number, per_page: which page, from 1, and how many users; the API may give another number.
         since: the filter, in the API's own notation; None asks for everybody.
-    Raises:
-        PageError: smaller pages may help. SyncError: they would not.
     """
-    params = {
-        __PAGE_PARAM: number - 1 + __FIRST_PAGE,
-        __PER_PAGE_PARAM: per_page,
-        **__OTHER_PARAMS,
-    }
+    params = {__PAGE_PARAM: number - 1 + __FIRST_PAGE, __PER_PAGE_PARAM: per_page}
     if since is not None:
         params[api.updated_since_param] = since
-    name = f"Page {number} of the users"
+    options = {"params": {**params, **__OTHER_PARAMS}}
     read = partial(read_users, per_page=per_page)
-    request = Request(name, api.base_url + __PATH, read, number == 1, {"params": params})
+    url = api.base_url + __PATH
+    request = Request(f"Page {number} of the users", url, read, number == 1, options)
     try:
         return make_request_with_retry(api, request, attempts)
-    except RefusalError as refusal:
-        is_nobody = isinstance(refusal, NoListError)
-        return Page([], per_page, refusal=str(refusal), is_nobody=is_nobody)
+    except SyncError as error:
+        if error.problem not in __REFUSALS:
+            raise
+        return Page([], per_page, refusal=str(error), is_nobody=error.problem == "no list")
 
 
 # --- Requests -----------------------------------------------------------------------------------
@@ -824,16 +788,14 @@ class Request:
 
     name: str  # for messages, such as `Page 3 of the users`
     url: str
-    read: Callable  # makes the result of the Api and a response of 2xx; raises AttemptFailed
+    read: Callable  # makes the result of the Api and a response of 2xx; raises SyncError
     is_first: bool  # no answer has shown yet that the settings are right
-    options: dict = field(default_factory=dict)  # of requests, such as params
+    options: dict = field(default_factory=dict)  # for requests, such as params
     method: str = "GET"
 
 
-def open_api(
-    settings: dict, state: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_AFTER_SECONDS
-) -> Api:
-    """The API with its session, which the caller closes. state: in mock mode, users leave later."""
+def open_api(settings: dict, state: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_AFTER_SECONDS):
+    """The Api with its session, which the caller closes. state: with one, mock users have left."""
     session = requests.Session()
     session.headers.update({"User-Agent": "fivetran-awardco-users", "Accept": "application/json"})
     session.headers["Cache-Control"] = "no-cache"
@@ -856,10 +818,9 @@ def make_request_with_retry(api: Api, request: Request, attempts: int = __ATTEMP
     """Make a request, again where another attempt may help. Returns what request.read() does.
 
     Args:
-        attempts: how often to ask. Rate limits, and connections that cannot be made, get all that
-            `api` allows, since smaller pages do not help against them.
+        attempts: how often to ask; as often as `api` allows, where smaller pages do not help.
     Raises:
-        RefusalError: the API refuses it. PageError: smaller pages may help. SyncError: neither.
+        SyncError: its problem says what may help.
     """
     attempt = 0
     while True:
@@ -867,15 +828,15 @@ def make_request_with_retry(api: Api, request: Request, attempts: int = __ATTEMP
         try:
             return send_request(api, request)
         except SyncError as error:
-            raise type(error)(f"{request.name} could not be read: {error}") from None
-        except AttemptFailed as error:
             failure = error
-        may_be_too_large = failure.problem not in ("rate limit", "no connection")
-        limit = min(api.attempts, attempts if may_be_too_large else __ATTEMPTS)
-        if attempt >= limit or failure.retry_after > api.max_retry_after_seconds:
-            message = f"{request.name} could not be read: {failure}"
-            error_type = PageError if may_be_too_large else SyncError
-            raise error_type(f"{message}; {advise(api, request, failure.problem)}")
+        limit = api.attempts
+        if failure.problem in __CURED_BY_SMALLER_PAGES:
+            limit = min(limit, attempts)
+        is_too_long = failure.retry_after > api.max_retry_after_seconds
+        if failure.problem not in __RETRIED or attempt >= limit or is_too_long:
+            advice = advise(api, request, failure.problem)
+            message = f"{request.name} could not be read: {failure}; {advice}"
+            raise SyncError(message, failure.problem)
         backoff = 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
         wait = max(min(backoff, __MAX_BACKOFF_SECONDS), failure.retry_after)
         tried = f"{request.name}: attempt {attempt} of {limit}"
@@ -886,26 +847,26 @@ def make_request_with_retry(api: Api, request: Request, attempts: int = __ATTEMP
 
 
 def send_request(api: Api, request: Request):
-    """One attempt. Raises AttemptFailed if another may help, else SyncError; quotes no header."""
+    """One attempt. Raises SyncError, which quotes no header."""
     try:
         # requests would take the key along to whatever host a redirect names.
-        limits = {"timeout": __TIMEOUT_SECONDS, "allow_redirects": False}
+        limits: dict = {"timeout": __TIMEOUT_SECONDS, "allow_redirects": False}
         response = api.session.request(request.method, request.url, **request.options, **limits)
     except requests.ConnectTimeout:
-        raise AttemptFailed("no connection in time", "no connection") from None
+        raise SyncError("no connection in time", "no connection") from None
     except requests.Timeout:
-        raise AttemptFailed("no answer in time", "connection") from None
+        raise SyncError("no answer in time", "connection") from None
     except requests.exceptions.ContentDecodingError:
-        raise AttemptFailed("the body is not encoded as Content-Encoding says", "outage") from None
+        raise SyncError("the body is not encoded as Content-Encoding says", "outage") from None
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
         raise describe_connection_failure(error) from None
     except (OSError, ValueError) as error:  # no request can go there
-        raise SyncError(f"{type(error).__name__}; {__CONNECTION_ADVICE}") from None
+        raise SyncError(type(error).__name__, "no way") from None
     if api.answered_at is None:
         # Either clock may be wrong. The earlier one costs at worst some users who are read again.
         api.answered_at = min(now(), read_date(response, "Date") or now())
     if response.status_code >= 300:
-        raise describe_status(api, request, response)
+        raise describe_status(api, response)
     return request.read(api, response)
 
 
@@ -914,58 +875,46 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def describe_connection_failure(error: BaseException) -> AttemptFailed | SyncError:
+def describe_connection_failure(error: BaseException) -> SyncError:
     """Why no answer came, as the innermost error names it; but not one of an attempt before."""
-    while error.__context__ and not isinstance(error.__context__, (SyncError, AttemptFailed)):
+    while error.__context__ and not isinstance(error.__context__, SyncError):
         error = error.__context__
     if isinstance(error, ssl.SSLCertVerificationError) or getattr(error, "library", "") == "X509":
         why = getattr(error, "verify_message", "the bundle of certificates is unreadable")
-        said = f"the server's certificate does not verify ({why}); {__CONNECTION_ADVICE}"
-        return SyncError(said)
+        return SyncError(f"the server's certificate does not verify ({why})", "no way")
     if "failed: 407" in str(error):  # as http.client tells of a CONNECT that was refused
-        return SyncError(f"HTTP 407; {__ADVICE[407]}")
+        return SyncError("HTTP 407", 407)
     if isinstance(error, HTTPException):  # IncompleteRead, RemoteDisconnected
-        return AttemptFailed("the connection broke off", "connection")
+        return SyncError("the connection broke off", "connection")
     reason = getattr(error, "strerror", None) or type(error).__name__
     is_refused = isinstance(error, (ConnectionRefusedError, socket.gaierror))
     problem = "no connection" if is_refused else "connection"
-    return AttemptFailed(f"the connection failed ({reason})", problem)
+    return SyncError(f"the connection failed ({reason})", problem)
 
 
-def describe_status(api: Api, request: Request, response: requests.Response) -> Exception:
-    """What a status of 300 or more means: AttemptFailed, RefusalError, PageError or SyncError."""
+def describe_status(api: Api, response: requests.Response) -> SyncError:
+    """What a status of 300 or more means."""
     status = response.status_code
     said = f"HTTP {status}{quote_error(api, response)}"
     if status == 429 or "Retry-After" in response.headers:  # many APIs limit rates with 403
         wait = read_retry_after(response)
         asked = f"; the API asks to wait {write_duration(wait)}" if wait else ""
-        return AttemptFailed(f"{said}{asked}", "rate limit", wait)
+        return SyncError(f"{said}{asked}", "rate limit", wait)
     if status in __RETRIED_STATUSES:
-        return AttemptFailed(said, "outage")
+        return SyncError(said, "outage")
     if status < 400:
-        return SyncError(f"HTTP {status}, {describe_redirect(api, request, response)}")
+        target = urlsplit(response.headers.get("Location", ""))
+        problem = "other path" if target.path.endswith(f"{__PATH}/") else "redirect"
+        host = quote_text(api, target.hostname or "no host")
+        return SyncError(f"HTTP {status}, a redirect to {host}", problem)
     is_web_page = status == 403 and response.content.lstrip()[:1] == b"<"
-    message = f"{said}; {advise(api, request, 'web page' if is_web_page else status)}"
-    if status == 413:
-        return PageError(message)
-    return RefusalError(message) if status in __REFUSING_STATUSES else SyncError(message)
+    return SyncError(said, "firewall" if is_web_page else status)
 
 
-def describe_redirect(api: Api, request: Request, response: requests.Response) -> str:
-    """Where a redirect leads, and what to do. It is not followed, since the key would go along."""
-    target = urlsplit(response.headers.get("Location", ""))
-    advice = advise(api, request, response.status_code)
-    if request.is_first and target.path.endswith(f"{__PATH}/"):
-        advice = f"set __PATH in connector.py to `{__PATH}/`"
-    elif request.is_first and api.source == "users":
-        advice = "set base_url to the final address"
-    return f"a redirect to {quote_text(api, target.hostname or 'no host')}; {advice}"
-
-
-def advise(api: Api, request: Request, problem: int | str) -> str:
-    """What to do about a problem: a status, or a word of AttemptFailed."""
-    if not request.is_first and problem not in __ON_EVERY_PAGE:
-        return __LATER_ADVICE
+def advise(api: Api, request: Request, problem: str | int) -> str:
+    """What to do about a problem."""
+    if not request.is_first and problem not in __ALWAYS_ADVISED:
+        return f"the pages before were answered, so the settings are right: {__AGAIN_ADVICE}"
     own = __REPORT_ADVICE if api.source == "report" else {}
     return {**__ADVICE, **own}.get(problem, "check base_url")
 
@@ -996,13 +945,11 @@ def read_date(response: requests.Response, header: str) -> datetime | None:
 
 def quote_error(api: Api, response: requests.Response) -> str:
     """What the API said of an error; the rest of an answer may hold users."""
-    names = set(__REASONS.split())
-    if response.status_code >= 400:
-        names |= set(__REASONS_OF_A_STATUS.split())
-    said = None
-    with suppress(AttemptFailed):
-        said = parse_json(api, response)
-    text = quote_text(api, find_message(said, names)) if isinstance(said, dict) else ""
+    names = __REASONS if response.status_code < 400 else f"{__REASONS} {__REASONS_OF_A_STATUS}"
+    text = ""
+    with suppress(SyncError):
+        said = parse_json(response)
+        text = quote_text(api, find_message(said, names)) if isinstance(said, dict) else ""
     return f"; the API said: {text}" if text else ""
 
 
@@ -1017,38 +964,36 @@ def quote_text(api: Api, text: str) -> str:
     return line[:__MAX_QUOTED_CHARACTERS]
 
 
-def find_message(said, names: set) -> str:
+def find_message(said, names: str) -> str:
     """The first text under one of these names, also inside each other."""
     if isinstance(said, dict):
-        said = [value for name, value in said.items() if fold_name(name) in names]
+        said = list_values([said], names)
     if isinstance(said, list):
         return next(filter(None, (find_message(value, names) for value in said)), "")
     return said.strip() if isinstance(said, str) else ""
 
 
 def read_users(api: Api, response: requests.Response, per_page: int) -> Page:
-    """The users in a body. Raises AttemptFailed, NoListError, or PageError for another shape."""
+    """The users in a body. Raises SyncError."""
     status = response.status_code
-    body = None if status == 204 else parse_json(api, response)
+    body = None if status == 204 else parse_json(response)
     users = find_list(body)
     fields = body if isinstance(body, dict) else {}
     if tells_error(fields, users) or (status == 202 and users is None):
         why = f"it reports an error, see tells_error(){quote_error(api, response)}"
-        raise AttemptFailed(f"HTTP {status}, but {why}", "outage")
+        raise SyncError(f"HTTP {status}, but {why}", "outage")
     if isinstance(users, list):
         places = find_envelopes(body)
         totals = [*list_values(places, __TOTALS), response.headers.get("X-Total-Count")]
         flags = [str(flag).lower() for flag in list_values(places, __MORE_FLAGS)]
         return Page(users, per_page, find_total(totals, len(users)), "true" in flags)
     found = f"the fields are {name_fields(api, fields)}{quote_error(api, response)}"
-    message = f"HTTP {status}, but the body holds no list `{__LIST}`; {found}; {__ADVICE['shape']}"
-    is_object = users is None and isinstance(body, (dict, type(None)))
-    raise NoListError(message) if is_object else PageError(message)
+    raise SyncError(f"HTTP {status}, but the body holds no list `{__LIST}`; {found}", "no list")
 
 
-def find_list(body):
-    """What a body holds at `__LIST`; None if nothing."""
-    for name in filter(None, __LIST.split(".")):
+def find_list(body, path: str = __LIST):
+    """What a body holds at `path`; None if nothing."""
+    for name in filter(None, path.split(".")):
         body = look_up(body, name)
     return body
 
@@ -1060,17 +1005,35 @@ def look_up(body, name: str):
     return fields.get(name, spelled.get(fold_name(name)))
 
 
+def list_values(objects: list, names: str) -> list:
+    """What these objects hold in fields of these names, which are as fold_name() makes them."""
+    fields = [field for place in objects for field in place.items()]
+    return [value for name, value in fields if fold_name(name) in names.split()]
+
+
+def find_envelopes(body) -> list:
+    """The objects in which a total or a flag may stand: the answer, the one that holds the list,
+    and those with names such as `meta`, also one in another."""
+    places = [body, find_list(body, __LIST.rpartition(".")[0])]
+    found = [place for place in places if isinstance(place, dict)]
+    for place in found:  # it grows while it is read
+        found += [value for value in list_values([place], __ENVELOPES) if isinstance(value, dict)]
+    return found
+
+
+def find_total(values: list, on_page: int) -> int:
+    """The largest of these whole numbers; 0 if none exceeds the page, since it may be the page's."""
+    texts = [str(value).strip() for value in values if type(value) in (int, str)]
+    totals = [int(text) for text in texts if re.fullmatch(r"\d{1,15}", text, re.ASCII)]
+    return max((total for total in totals if total > on_page), default=0)
+
+
 def name_fields(api: Api, fields) -> str:
-    """The names of fields, for whoever adapts the connector; none that may be user data."""
-    values = list(fields.values()) if isinstance(fields, dict) else []
-    are_objects = len(values) > 1 and all(isinstance(value, dict) for value in values)
-    if are_objects and set.intersection(*map(set, values)):
+    """The names of fields, for whoever adapts the connector; but none that may be user data."""
+    names = fields if isinstance(fields, dict) else {}
+    objects = [set(value) for value in names.values() if isinstance(value, dict)]
+    if 1 < len(objects) == len(names) and set.intersection(*objects):
         return "not named, as they may be people"
-    return quote_names(api, fields if isinstance(fields, dict) else [])
-
-
-def quote_names(api: Api, names) -> str:
-    """Names of letters, `_` and blanks, ten at most; others may be user data."""
     found = [f"`{name}`" for name in names if re.fullmatch("[A-Za-z_ ]+", name)]
     return quote_text(api, ", ".join(found[:__MAX_NAMED_FIELDS])) or "not named"
 
@@ -1097,33 +1060,8 @@ def list_texts(value) -> list:
     return [inner[name] for name in ("code", "message") if name in inner] or [*inner.values()]
 
 
-def find_envelopes(body) -> list:
-    """The objects in which a total or a flag may stand: the answer, those on the way to the list,
-    and those with names such as `meta`, also one in another."""
-    on_the_way = [body]
-    for name in filter(None, __LIST.split(".")[:-1]):
-        on_the_way.append(look_up(on_the_way[-1], name))
-    found = [place for place in on_the_way if isinstance(place, dict)]
-    for place in found:  # it grows while it is read
-        found += [value for value in list_values([place], __ENVELOPES) if isinstance(value, dict)]
-    return found
-
-
-def list_values(places: list, names: str) -> list:
-    """What these objects hold in fields of these names."""
-    fields = [field for place in places for field in place.items()]
-    return [value for name, value in fields if fold_name(name) in names.split()]
-
-
-def find_total(values: list, on_page: int) -> int:
-    """The largest of these whole numbers; 0 if none exceeds the page, since it may be the page's."""
-    texts = [str(value).strip() for value in values if type(value) in (int, str)]
-    totals = [int(text) for text in texts if re.fullmatch(r"\d{1,15}", text, re.ASCII)]
-    return max((total for total in totals if total > on_page), default=0)
-
-
-def parse_json(api: Api, response: requests.Response):
-    """Parse a body. Raises AttemptFailed."""
+def parse_json(response: requests.Response):
+    """Parse a body. Raises SyncError."""
     text = decode(response)
     with suppress(ValueError, RecursionError):
         content = load_json(text)
@@ -1131,10 +1069,10 @@ def parse_json(api: Api, response: requests.Response):
             text = json.dumps(content, ensure_ascii=False)
             content = load_json(re.sub("[\ud800-\udfff]", "\ufffd", text))
         return content
-    is_page = response.content.lstrip()[:1] == b"<"
-    why = "(a web page, such as a login page)" if is_page else "(or it is cut off)"
-    problem = "web page" if is_page else "outage"
-    raise AttemptFailed(f"HTTP {response.status_code}, but the body is not JSON {why}", problem)
+    said = f"HTTP {response.status_code}, but the body is not JSON"
+    if text.lstrip()[:1] == "<":
+        raise SyncError(f"{said} (a web page, such as a login page)", "web page")
+    raise SyncError(f"{said} (or it is cut off)", "outage")
 
 
 # What Python or the SDK cannot hold stays text: integers beyond 64 bits, `1e999`. NaN is null.
@@ -1151,25 +1089,21 @@ def decode(response: requests.Response) -> str:
     """The text of a body: UTF-8, or the charset that its header names, or UTF-8 in which each byte
     that is none is read as Windows-1252."""
     named = re.search(r"charset=[\"']?([\w-]+)", response.headers.get("Content-Type", ""), re.I)
-    for charset in ("utf-8-sig", named.group(1) if named else "utf-8"):
+    for charset in ("utf-8-sig", named[1] if named else "utf-8"):
         with suppress(LookupError, ValueError):
             return response.content.decode(charset)
-    return response.content.decode("utf-8-sig", errors="windows-1252")
+    text = response.content.decode("utf-8-sig", "surrogateescape")
+    return re.sub("[\udc80-\udcff]", lambda sign: read_windows_1252(sign[0]), text)
 
 
-def read_windows_1252(error) -> tuple[str, int]:
-    """What stands for bytes that are no UTF-8, and where to go on."""
-    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
-
-
-codecs.register_error("windows-1252", read_windows_1252)
+def read_windows_1252(sign: str) -> str:
+    """A byte that is no UTF-8, see surrogateescape."""
+    return sign.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
 
 
 # --- The Users report ---------------------------------------------------------------------------
-# The report is ordered, made ready by the API, and read in pages of CSV. Each read is of everybody.
+# The report is ordered, made ready by the API, and read in pages of CSV. It is always of everybody.
 # That all pages are cut from one snapshot is said nowhere, so find_doubt() judges them too.
-
-
 def sync_report(sync: Sync):
     """Read the report, then store and report what that proves. Raises SyncError."""
     current = read_report(sync)
@@ -1178,15 +1112,16 @@ def sync_report(sync: Sync):
 
 def read_report(sync: Sync) -> Pass:
     """Order the report, wait until it is ready, and deliver its pages. Raises SyncError."""
-    task = order_report(sync.api)
-    address, last = wait_for_report(sync.api, task)
+    address, last = wait_for_report(sync.api, order_report(sync.api))
     current = Pass(asked=0, end=[Page([])])
     for number in range(1, last + 1):
-        page = request_report_page(sync.api, address, number)
+        name = f"Page {number} of the Users report"
+        options = {"params": {"page": number}, "headers": {"Accept": "text/csv"}}
+        page = make_request_with_retry(sync.api, Request(name, address, read_csv, False, options))
+        if not page.count:
+            raise SyncError(f"{name} holds nobody; {__AGAIN_ADVICE}")
         if current.pages and page.rows == current.pages[-1].rows:
-            raise SyncError(
-                f"Page {number} of the Users report repeats the one before; {__AGAIN_ADVICE}"
-            )
+            raise SyncError(f"{name} repeats the page before; {__AGAIN_ADVICE}")
         current.pages.append(page)
         deliver_page(sync, page)
     return current
@@ -1194,59 +1129,52 @@ def read_report(sync: Sync) -> Pass:
 
 def order_report(api: Api) -> str:
     """Order the report. Returns the number of the task that makes it. Raises SyncError."""
-    order = {
-        "reportId": __REPORT_NUMBER,
-        "selectedFilters": {},
-        "timezone": "UTC",
-        "paginate": True,
-    }
-    options = {"json": {**order, **__REPORT_OPTIONS}, "headers": {"Accept": "text/csv"}}
+    order = {"reportId": __REPORT_NUMBER, "selectedFilters": {}, "timezone": "UTC"}
+    order = {**order, "paginate": True, **__REPORT_OPTIONS}
+    options = {"json": order, "headers": {"Accept": "text/csv"}}  # as public clients send it
     url = f"{api.base_url}{__REPORT_PATH}/{__REPORT_NUMBER}"
-    request = Request("The order of the Users report", url, read_task, True, options, "POST")
-    return make_request_with_retry(api, request)
-
-
-def read_task(api: Api, response: requests.Response) -> str:
-    """The number of a task. Raises AttemptFailed."""
-    task = look_up(read_object(api, response), "taskId")
+    request = Request("The order of the Users report", url, read_object, True, options, "POST")
+    task = look_up(make_request_with_retry(api, request), "taskId")
     if type(task) not in (int, str) or task == "":
-        raise AttemptFailed("the answer holds no taskId", "shape")
+        raise SyncError(f"The order of the Users report has no usable taskId; {__AGAIN_ADVICE}")
     return str(task)
 
 
 def read_object(api: Api, response: requests.Response) -> dict:
-    """The JSON object in a body that reports no error, except in `status`, which is that of the
-    report. Raises AttemptFailed."""
-    body = parse_json(api, response)
+    """The JSON object in a body. Its `status` is that of the report, so `error` is no failure of
+    the request. Raises SyncError."""
+    body = parse_json(response)
     fields = body if isinstance(body, dict) else {}
     others = {name: value for name, value in fields.items() if fold_name(name) != "status"}
-    is_error = fold_name(str(look_up(fields, "status"))) == "error"
-    if is_error or (fields and not tells_error(others, users=[])):
+    has_failed = look_up(fields, "status") == "error"
+    if has_failed or (fields and not tells_error(others, users=[])):
         return fields
     said = quote_error(api, response)
-    raise AttemptFailed(f"HTTP {response.status_code}, but it reports an error{said}", "outage")
+    raise SyncError(f"HTTP {response.status_code}, but it reports an error{said}", "outage")
 
 
-def wait_for_report(api: Api, task: str) -> tuple[str, int]:
-    """Wait until the report is ready. Returns the address of its pages, and how many there are.
-    Raises SyncError."""
+def wait_for_report(api: Api, task: str) -> tuple:
+    """Wait until the report is ready, at most an hour. Returns the address of its pages, and how
+    many there are. Raises SyncError."""
     url = f"{api.base_url}{__REPORT_PATH}/tasks/{quote(task, safe='')}/status"
     options = {"headers": {"Accept": "*/*"}}
     request = Request("The status of the Users report", url, read_object, False, options)
     end = time.monotonic() + __REPORT_TIMEOUT_SECONDS
-    for attempt in itertools.count():
-        time.sleep(__REPORT_PAUSES_SECONDS[min(attempt, len(__REPORT_PAUSES_SECONDS) - 1)])
+    pauses = itertools.chain(
+        __REPORT_PAUSES_SECONDS, itertools.repeat(__REPORT_PAUSES_SECONDS[-1])
+    )
+    status = "completed or not"
+    while status != "completed":
+        if time.monotonic() >= end:
+            raise SyncError(f"No Users report after an hour, only `{status}`; {__AGAIN_ADVICE}")
+        time.sleep(next(pauses))
         answer = make_request_with_retry(api, request)
         status = quote_text(api, str(look_up(answer, "status")))
         log.info(f"The Users report: {status}")
-        if fold_name(status) == "completed":
-            break
-        if fold_name(status) == "error":
+        if status == "error":
             reasons = [look_up(answer, "message"), look_up(answer, "errorCode")]
             said = quote_text(api, ", ".join(str(reason) for reason in reasons if reason))
             raise SyncError(f"Awardco could not make the Users report ({said}); {__AGAIN_ADVICE}")
-        if time.monotonic() >= end:  # any other word means that it is not ready
-            raise SyncError(f"No Users report after an hour, still `{status}`; {__AGAIN_ADVICE}")
     last = look_up(answer, "totalPages")
     if type(last) is not int or last < 1:
         raise SyncError(f"The Users report has no usable totalPages; {__AGAIN_ADVICE}")
@@ -1257,86 +1185,66 @@ def check_address(api: Api, address) -> str:
     """The address of the report's pages, which may be relative. The key goes to no other host.
     Raises SyncError."""
     try:
-        url = requests.Request("GET", urljoin(f"{api.base_url}/", address)).prepare().url
+        url = str(requests.Request("GET", urljoin(f"{api.base_url}/", address)).prepare().url)
         origin = find_origin(url)
     except (AttributeError, TypeError, ValueError):
         raise SyncError(f"The Users report has no usable address; {__AGAIN_ADVICE}") from None
-    others = [find_origin(f"https://{host}") for host in __REPORT_HOSTS]
-    if "@" in urlsplit(url).netloc or origin not in (find_origin(api.base_url), *others):
-        host = quote_text(api, f"{origin[0]}://{origin[1]}:{origin[2]}")
-        advice = "if you trust it, add it to __REPORT_HOSTS in connector.py"
-        raise SyncError(f"The pages of the Users report are on another host, {host}; {advice}")
+    trusted = [find_origin(f"https://{host}") for host in __REPORT_HOSTS]
+    if "@" in urlsplit(url).netloc or origin not in (find_origin(api.base_url), *trusted):
+        host = quote_text(api, origin)
+        advice = "if you trust it, add its host to __REPORT_HOSTS in connector.py"
+        raise SyncError(f"The pages of the Users report are elsewhere, at {host}; {advice}")
     return url
 
 
-def find_origin(url: str) -> tuple:
-    """Scheme, host and port of an address, as requests takes it. Raises ValueError."""
-    parts = urlsplit(requests.Request("GET", url).prepare().url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def request_report_page(api: Api, address: str, number: int) -> Page:
-    """Ask for a page of the report, from 1. Raises SyncError, also if it holds nobody."""
-    name = f"Page {number} of the Users report"
-    options = {"params": {"page": number}, "headers": {"Accept": "text/csv"}}
-    page = make_request_with_retry(api, Request(name, address, read_csv, False, options))
-    if not page.count:
-        raise SyncError(f"{name} holds nobody; {__RIGHTS_ADVICE}, and run the sync again")
-    return page
+def find_origin(url: str) -> str:
+    """Scheme, host and port of an address, as requests goes there. Raises ValueError."""
+    parts = urlsplit(str(requests.Request("GET", url).prepare().url))
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
 def read_csv(api: Api, response: requests.Response) -> Page:
-    """The users in a page of CSV. Raises AttemptFailed, or SyncError if there is no employeeId."""
+    """The users in a page of CSV. Raises SyncError."""
     text = decode(response)
     kind = response.headers.get("Content-Type", "").lower()
     if "html" in kind or "json" in kind or text.lstrip()[:1] in ("{", "<"):
-        said = f"the body is not CSV{quote_error(api, response)}"
-        raise AttemptFailed(f"HTTP {response.status_code}, but {said}", "web page")
+        said = quote_error(api, response)
+        raise SyncError(f"HTTP {response.status_code}, but the body is not CSV{said}", "web page")
     try:
         lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
     except csv.Error as error:
-        raise AttemptFailed(f"the CSV is broken ({error})", "outage") from None
-    written = lines[0] if lines else []
-    names = name_columns(api, written)
+        raise SyncError(f"the CSV is broken: {error}", "outage") from None
+    names = name_columns(api, lines[0] if lines else [])
     for number, line in enumerate(lines, start=1):
         if len(line) != len(names):
             why = f"line {number} has {len(line)} cells, but there are {len(names)} columns"
-            raise AttemptFailed(f"the CSV is broken ({why})", "outage")
+            raise SyncError(f"the CSV is broken: {why}", "outage")
     times = Counter(map(fold_name, names))
     columnless = frozenset(name for name in names if times[fold_name(name)] > 1)
-    users = [read_cells(names, line) for line in lines[1:]]
-    return Page(users, columnless=columnless)
+    return Page([read_cells(names, line) for line in lines[1:]], columnless=columnless)
 
 
 def name_columns(api: Api, written: list) -> list:
-    """The names of the columns, the declared ones as they are declared. Raises AttemptFailed if a
-    name comes twice, or SyncError if there is no employeeId."""
+    """The names of the columns, the declared ones as they are declared. Raises SyncError."""
     declared = {fold_name(name): name for name in (*__COLUMNS, *__REPORT_COLUMNS)}
     declared.update({fold_name(name): column for name, column in __REPORT_NAMES.items()})
     names = [declared.get(fold_name(name), name) for name in written]
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice:
-        raise AttemptFailed(f"two columns are named {quote_names(api, twice)}", "outage")
+    found = name_fields(api, dict.fromkeys(written))
+    if len(set(names)) < len(names):
+        raise SyncError(f"the CSV is broken: of {found}, two are the same column", "outage")
     if __KEY not in names:
-        found = quote_names(api, written)
-        advice = f"add the name of the {__KEY} to __REPORT_NAMES in connector.py"
-        raise SyncError(f"no column is the {__KEY}: they are {found}; {advice}")
+        raise SyncError(f"no column is the {__KEY}; there are {found}", "no column")
     return names
 
 
 def read_cells(names: list, cells: list) -> dict:
-    """A user of the report. An empty cell is null."""
+    """A user of the report. An empty cell is null. A time is written as `05/13/2020 4:01:02 PM`."""
     user = {name: cell or None for name, cell in zip(names, cells, strict=True)}
-    if user.get("created_at"):
-        user["created_at"] = read_us_time(user["created_at"])
+    with suppress(TypeError, ValueError):  # it stays as it is
+        created_at = datetime.strptime(user.get("created_at"), "%m/%d/%Y %I:%M:%S %p")
+        user["created_at"] = created_at.isoformat()
     return user
-
-
-def read_us_time(text: str) -> str:
-    """A time as the report writes it, `05/13/2020 4:01:02 PM`, in ISO 8601; others as they are."""
-    with suppress(ValueError):
-        return datetime.strptime(text, "%m/%d/%Y %I:%M:%S %p").isoformat()
-    return text
 
 
 # --- Rows ---------------------------------------------------------------------------------------
@@ -1521,38 +1429,29 @@ def describe_unforeseen(error: Exception) -> str:
 
 
 # --- The configuration --------------------------------------------------------------------------
-# What is wrong with a setting, and what to do. The first pattern that matches counts.
+# What a setting must not be, and what to do then. The first pattern that matches counts.
 __THIS_MACHINE = r"(localhost|127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}|\[::1\])(:|/|$)"
 __TAKEN = "|".join(map(re.escape, [__PAGE_PARAM, __PER_PAGE_PARAM, *__OTHER_PARAMS]))
+__HOST = "the address of Awardco's API, such as https://api.awardco.com"
 __FAULTS = {
     "api_key": {
-        "": "is missing: copy the key of your Awardco tenant, or set use_mock to true to try mock "
-        "mode",
-        "fivetran_encrypted:.*": "is encrypted: run `fivetran debug`, which decrypts it, and not "
-        "connector.py",
-        ".*[^!-~].*": "cannot be used: copy it again, without spaces, line breaks or accents",
+        "": "copy the key of your Awardco tenant, or set use_mock to true to try mock mode",
+        "fivetran_encrypted:.*": "it is encrypted; run `fivetran debug`, which decrypts it",
+        ".*[^!-~].*": "copy it again, without spaces, line breaks or accents",
     },
     "base_url": {
-        "": "is missing: set it to the address of Awardco's API, such as https://api.awardco.com",
-        f"(?i)http://(?!{__THIS_MACHINE}).*": "cannot be used: http would send the key "
-        "unencrypted. Begin it with https://",
-        "(?i)(?!https?://).*": "cannot be used: begin it with https://, as in "
-        "https://api.awardco.com",
-        r".*[@?#\s\\].*": "cannot be used: leave out user name, query, blanks and `\\`, as in "
-        "https://api.awardco.com",
-        "(?i)https?:/*(:.*)?": "cannot be used: it names no host. Set it to the address of "
-        "Awardco's API, such as https://api.awardco.com",
+        "": f"set it to {__HOST}",
+        f"(?i)http://(?!{__THIS_MACHINE}).*": "http would send the key unencrypted; use https://",
+        "(?i)(?!https?://).*": f"begin it with https://, as in {__HOST}",
+        r".*[@?#\s\\].*": f"leave out user name, query, blanks and backslashes, as in {__HOST}",
+        "(?i)https?:/*(:.*)?": f"it names no host; set it to {__HOST}",
     },
-    "source": {"(?i)(?!(users|report)?$).*": "cannot be used: set it to users or report"},
-    "updated_since_param": {
-        f"({__TAKEN})": "cannot be used: set it to the name of the filter, not of another "
-        "parameter"
-    },
+    "source": {"(?i)(?!(users|report)?$).*": "set it to users or report"},
+    "updated_since_param": {f"{__TAKEN}": "set it to the name of the filter, not of another one"},
     "full_sync_days": {
-        "(?!([1-9][0-9]{0,4})?$).*": "cannot be used: set it to a whole number of days from 1, or "
-        "leave it blank for never"
+        "(?!([1-9][0-9]{0,4})?$).*": "set it to a whole number of days from 1, or leave it blank"
     },
-    "use_mock": {"(?i)(?!(true|false)?$).*": "cannot be used: set it to true or false"},
+    "use_mock": {"(?i)(?!(true|false)?$).*": "set it to true or false"},
 }
 __PROXY_SETTINGS = ("host", "hosts")  # set by Fivetran where a proxy agent is used
 __MOCK_BASE_URL = "https://mock.awardco.invalid"
@@ -1571,9 +1470,10 @@ def validate_configuration(configuration: dict) -> dict:
     if is_mock:
         settings.update(api_key="mock", base_url=__MOCK_BASE_URL)
     for name, value in settings.items():
-        for fault, said in __FAULTS[name].items():
+        for fault, remedy in __FAULTS[name].items():
             if re.fullmatch(fault, value, re.ASCII | re.DOTALL):
-                raise ConfigurationError(f"{name} {said}.")
+                said = "cannot be used" if value else "is missing"
+                raise ConfigurationError(f"{name} {said}: {remedy}.")
     if is_mock and os.environ.get("FIVETRAN_DEPLOYMENT_MODEL") != "local_debug":
         raise ConfigurationError("use_mock is for `fivetran debug` and `fivetran run`: remove it.")
     parent, _, leaf = __PATH.rpartition("/")  # pasted along; not the host of https://api
