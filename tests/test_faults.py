@@ -1,5 +1,6 @@
 """The list of faults is kept up to date, and `make test-faults` tells what its tests notice."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -7,50 +8,100 @@ import sys
 
 import pytest
 
-from faults import FAULTS, Fault
+from fault import Fault, MisfitError
+from faults import FAULTS
 from fivetran_api import PROJECT
 
 CONNECTOR = (PROJECT / "connector.py").read_text(encoding="utf-8")
 ALL = [fault for section in FAULTS.values() for fault in section]
 
 
-def test_each_fault_is_there_once_and_has_a_name_of_its_own():
-    names = [fault.name for fault in ALL]
-    assert [name for name in names if names.count(name) > 1] == []
-    places = [(fault.find, fault.replace) for fault in ALL]
-    assert [fault.name for fault in ALL if places.count((fault.find, fault.replace)) > 1] == []
+def misfit(fault: Fault, source: str) -> str:
+    """Why a fault cannot be put into a connector; else `""`."""
+    try:
+        fault.put_into(source)
+    except MisfitError as error:
+        return str(error)
+    return ""
 
 
-def test_each_fault_replaces_a_text_that_stands_once_in_the_connector():
-    if misfits := list(filter(None, (fault.find_misfit(CONNECTOR) for fault in ALL))):
+def test_each_fault_fits_the_connector():
+    if misfits := list(filter(None, (misfit(fault, CONNECTOR) for fault in ALL))):
         pytest.fail("\n".join(misfits), pytrace=False)
 
 
-def test_a_text_that_has_changed_is_shown_with_the_nearest_line():
-    fault = Fault("It is off by one", "    return pages + 1\n", "    return pages\n", "tests")
-    source = "def count(pages):\n    log.info(pages)\n    return (pages or 0) + 1\n"
-    assert fault.find_misfit(source) == (
-        "It is off by one: its text is missing, and line 3 is nearest:\n"
-        "  - return pages + 1\n"
-        "  + return (pages or 0) + 1"
-    )
+def test_each_fault_is_there_once_and_has_a_name_of_its_own():
+    for told in ([fault.name for fault in ALL], [fault.change for fault in ALL]):
+        assert [one for one in told if told.count(one) > 1] == []
 
 
 def test_each_fault_names_a_test_that_exists():
-    assert [fault.test for fault in ALL if not exists(fault.test)] == []
+    assert [fault.test for fault in ALL if not exists(fault.test_id)] == []
 
 
 def exists(test: str) -> bool:
-    file, name = re.fullmatch(
-        r"(tests/test_\w+\.py)::(?:\w+::)?(test_\w+)(?:\[.+\])?", test
-    ).groups()
+    file, name = re.fullmatch(r"(tests/test_\w+\.py)::(test_\w+)(?:\[.+\])?", test).groups()
     text = (PROJECT / file).read_text(encoding="utf-8")
-    return re.search(rf"^ *def {name}\(", text, re.MULTILINE) is not None
+    return re.search(rf"^def {name}\(", text, re.MULTILINE) is not None
+
+
+# --- A fault -------------------------------------------------------------------------------------
+
+SOURCE = """
+LIMIT = 5  # pages
+
+def read(pages):
+    '''Read up to a limit.'''
+    if not pages:
+        return []
+    elif len(pages) > LIMIT:  # too many
+        log.info(f"{len(pages)} pages, 'few' are read")
+    return [
+        page.strip()
+        for page in pages  # in order
+    ]
+"""
+CHANGES = {
+    "LIMIT: 5 => 6": ("5  # pages", "6"),
+    "read: len(pages)>LIMIT => False": ("len(pages) > LIMIT:  # too many", "False:"),
+    "read: [page . strip() for page in (pages)] => pages": (
+        SOURCE[SOURCE.rindex("[") :],
+        "pages\n",
+    ),
+    "read: return [] => pages = []; LIMIT": ("return []", "pages = []\n        LIMIT"),
+    "read: ' pages, \\'few\\'' => ' pages, \\'all\\''": ("few", "all"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_fault_is_put_in_its_place_whatever_the_layout(change):
+    expected = SOURCE.replace(*CHANGES[change])
+    assert expected != SOURCE
+    faulty = Fault("A fault", change, "sums::add").put_into(SOURCE)
+    assert ast.dump(ast.parse(faulty)) == ast.dump(ast.parse(expected))
+
+
+MISFITS = {
+    "read: return pages => pass": "it is not in read, and line 10, in read, is nearest:\n",
+    "count: len(every) => 0": "there is no count, and line 8, in read, is nearest:\n  + if len(",
+    "read: pages => []": "it stands in read 4 times",
+    "read: return [] => return  []": "it changes nothing",
+    "read: return [ => pass": "'[' was never closed: return [",
+    "return [] => pass": "write it as `place: find => replace`",
+}
+
+
+@pytest.mark.parametrize("change", MISFITS)
+def test_a_fault_that_does_not_fit_is_told_with_the_nearest_statement(change):
+    told = misfit(Fault("A fault", change, "sums::add"), SOURCE)
+    assert told.startswith(f"A fault: {MISFITS[change]}")
 
 
 # --- The script ----------------------------------------------------------------------------------
 
 SUM = """
+START = 0
+
 def add(a, b):
     return a + b
 """
@@ -77,18 +128,19 @@ def test_three(three):
     assert three == 3
 """
 FAULTY = """
+from fault import Fault
+
 FAULTS = {
     "Sums": [
-        Fault("the sum is a product", "a + b", "a * b", "tests/test_add.py::test_add"),
-        Fault("no test looks", "a + b", "a * b", "tests/test_add.py::test_nothing"),
+        Fault("the sum is a product", "add: a + b => a * b", "add::add"),
+        Fault("no test looks", "add: a + b => a * b", "add::nothing"),
     ],
     "Others": [
-        Fault("a loop", "return a + b", "while a: pass", "tests/test_add.py::test_ends"),
-        Fault("not there", "return a - b", "pass", "tests/test_add.py::test_add"),
-        Fault("there twice", "b", "c", "tests/test_add.py::test_add"),
-        Fault("fails when loaded", "a + b", "a\\n1 / 0", "tests/test_add.py::test_add"),
-        Fault("fails in a fixture", "a + b", "a / 0", "tests/test_add.py::test_three"),
-        Fault("knows no such name", "a + b", "a + c", "tests/test_add.py::test_add"),
+        Fault("a loop", "add: return a + b => while a: pass", "add::ends"),
+        Fault("not there", "add: a - b => a", "add::add"),
+        Fault("fails when loaded", "START: 0 => 1 / 0", "add::add"),
+        Fault("fails in a fixture", "add: a + b => a / 0", "add::three"),
+        Fault("knows no such name", "add: a + b => a + c", "add::add"),
     ],
 }
 """
@@ -97,12 +149,11 @@ FAULTS = {
 @pytest.fixture
 def sums(tmp_path):
     """A project of one function, with a fault for each thing that the script can say."""
-    for name in ("pyproject.toml", "tests/tools/run_faults.py", "tests/helpers/fivetran_api.py"):
+    helpers = [f"tests/helpers/{name}.py" for name in ("fault", "fivetran_api", "quiet_home")]
+    for name in ("pyproject.toml", "tests/tools/run_faults.py", *helpers):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT / name, tmp_path / name)
-    shutil.copy(PROJECT / "tests/helpers/quiet_home.py", tmp_path / "tests/helpers")
-    definition = (PROJECT / "tests/faults.py").read_text(encoding="utf-8").split("FAULTS = ")[0]
-    (tmp_path / "tests/faults.py").write_text(definition + FAULTY)
+    (tmp_path / "tests/faults.py").write_text(FAULTY)
     (tmp_path / "tests/test_add.py").write_text(TESTS)
     (tmp_path / "connector.py").write_text(SUM)
     return tmp_path
@@ -122,25 +173,24 @@ def test_what_came_of_each_fault_is_reported(sums):
         ("caught", "the sum is a product"),
         ("NOT CAUGHT", "no test looks"),
         ("caught (time-out)", "a loop"),
-        ("text not found", "not there"),
-        ("text not found", "there twice"),
+        ("misfit", "not there"),
         ("broken", "fails when loaded"),
         ("broken", "fails in a fixture"),
         ("broken", "knows no such name"),
     ]
     assert done.stdout.endswith(
-        "\n1 caught, 1 NOT CAUGHT, 1 caught (time-out), 2 text not found, 3 broken\n"
+        "\n1 caught, 1 NOT CAUGHT, 1 caught (time-out), 1 misfit, 3 broken\n"
     )
     assert "E   ZeroDivisionError" in done.stdout  # why it is broken
     assert "Undefined name `c`" in done.stdout
-    assert "- return a - b" in done.stdout and "+ return a + b" in done.stdout  # the nearest line
+    assert "+ return a + b" in done.stdout and "- a - b" in done.stdout  # what is nearest
     assert done.returncode == 1
 
 
 def test_no_fault_is_tried_where_a_test_fails_without_one(sums):
     """Of the two that a part of their name or section chooses."""
     (sums / "connector.py").write_text(SUM.replace("a + b", "a + b + 1"))
-    done = run(sums, "product", "twice")
+    done = run(sums, "product", "loaded")
     assert done.returncode == 1 and "tests/test_add.py::test_add" in done.stdout
     assert done.stdout.endswith("No fault was tried: its test must pass without it.\n")
     assert "1 failed" in done.stdout and "passed" not in done.stdout

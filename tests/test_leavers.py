@@ -27,6 +27,7 @@ def tenant(project, api, template):
     api.users = users(30)
     if not template.exists():
         project.sync(api)
+        api.requests.clear()
         shutil.copytree(project.folder / "files", template)
     shutil.copytree(template, project.folder / "files", dirs_exist_ok=True)
     return api

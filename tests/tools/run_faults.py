@@ -4,12 +4,11 @@
 contains one of them. Each fault is put, alone, into a copy of the project, where the test that it
 names then runs. Before that, all these tests must pass without a fault. What is printed of each:
 
-    caught          the test failed, or took too long
-    NOT CAUGHT      the test passed
-    text not found  the text to replace does not occur once in connector.py; the nearest line is
-                    shown
-    broken          connector.py cannot be loaded or uses a name that is not defined, which any
-                    test would notice, or the test did not get as far as to fail
+    caught      the test failed, or took too long
+    NOT CAUGHT  the test passed
+    misfit      what to replace does not stand in its place once; the nearest statement is shown
+    broken      connector.py cannot be loaded or uses a name that is not defined, which any test
+                would notice, or the test did not get as far as to fail
 
 The exit code is 1 unless all are caught.
 """
@@ -33,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 FAULTS = import_module("faults").FAULTS
+MisfitError = import_module("fault").MisfitError
 fivetran_api = import_module("fivetran_api")
 
 CORES = os.cpu_count() or 1
@@ -81,18 +81,18 @@ def try_fault(clean: Path, fault) -> tuple[str, float, str]:
         What came out, after how many seconds, and what to print about it.
     """
     began = time.monotonic()
-    text = (clean / "connector.py").read_text(encoding="utf-8")
-    if misfit := fault.find_misfit(text):
-        return "text not found", 0, misfit
+    try:
+        faulty = fault.put_into((clean / "connector.py").read_text(encoding="utf-8"))
+    except MisfitError as misfit:
+        return "misfit", 0, str(misfit)
     with tempfile.TemporaryDirectory(dir=clean.parent, ignore_cleanup_errors=True) as folder:
         # With the compiled tests: compiling takes longer than most of them do.
         project = Path(shutil.copytree(clean, Path(folder) / "project"))
         shutil.rmtree(project / "__pycache__", ignore_errors=True)
-        faulty = text.replace(fault.find, fault.replace)
         (project / "connector.py").write_text(faulty, encoding="utf-8")
         if undefined := find_undefined_names(project):
             return "broken", time.monotonic() - began, undefined
-        status, output = run_pytest(project, "-x", fault.test, limit=LIMIT_SECONDS)
+        status, output = run_pytest(project, "-x", fault.test_id, limit=LIMIT_SECONDS)
     verdict = judge(status, output)
     return verdict, time.monotonic() - began, explain(output) if verdict == "broken" else ""
 
@@ -156,7 +156,7 @@ def main() -> int:
                 ignore=fivetran_api.not_of_the_project,
             )
         )
-        tests = dict.fromkeys(fault.test for fault in faults)
+        tests = dict.fromkeys(fault.test_id for fault in faults)
         status, output = run_pytest(clean, "-n", str(CORES), *tests)
         if status != 0:
             print(f"{output}\nNo fault was tried: its test must pass without it.")
