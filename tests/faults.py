@@ -836,7 +836,7 @@ FAULTS = {
         Fault(
             "Mock mode is accepted on Fivetran",
             "validate_configuration: os.environ.get('FIVETRAN_DEPLOYMENT_MODEL') != 'local_debug' => False",
-            "sync::mock_mode_is_refused_on_fivetran",
+            "configuration::made_up_people_never_reach_a_warehouse",
         ),
         Fault(
             "Mock mode ignores the filter",

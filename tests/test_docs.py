@@ -241,27 +241,6 @@ def test_the_numbers_are_those_of_the_connector():
         assert "at least an hour old" in plain(page) and "39 hours" in page
 
 
-def test_the_recommended_days_between_full_reads_are_the_same_everywhere():
-    (days,) = [
-        field.placeholder
-        for field in connector.configuration_form().to_response().fields
-        if field.name == "full_sync_days"
-    ]
-    template = json.loads((ROOT / "configuration.json").read_text("utf-8"))
-    assert f"_{days}_IS_RECOMMENDED" in template["full_sync_days"]
-    assert f"{days} is recommended" in README
-    assert f"We recommend {days}; blank means never" in plain(PAGES["docs/operations.md"])
-    assert f"recommended `full_sync_days` of {days}" in plain(PAGES["docs/modelling.md"])
-
-
-def test_who_is_marked_is_reported_as_the_connector_decides_it():
-    page = plain(PAGES["docs/modelling.md"])
-    assert getattr(connector, "__MIN_SHARE_TO_MARK") == 0.5
-    assert "at least half as many users came as in the last complete read" in page
-    (warning,) = [text for text in TEXTS if text.startswith("Nobody was marked")]
-    assert f"the warning `{warning.partition(':')[0]}` says why" in page
-
-
 def test_the_retries_are_those_of_the_connector():
     text = plain(ERRORS)
     attempts, pause, longest = (

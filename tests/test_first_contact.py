@@ -72,13 +72,6 @@ def test_the_exact_name_wins_and_the_other_spelling_is_kept_aside(project, api):
     assert outcome.cursor == text(NOON - timedelta(days=2))
 
 
-def test_of_two_other_spellings_the_first_is_taken(project, api):
-    api.users = [user(1, first_name="Ada", FirstName="Bea")]
-    del api.users[0]["firstName"]
-    (row,) = project.sync(api).rows.values()
-    assert row["firstName"] == "Ada" and kept_aside(row) == {"FirstName": "Bea"}
-
-
 @pytest.mark.parametrize(
     "name", ["other_fields", "otherFields", "Other Fields", "_Fivetran_Synced", "_FIVETRAN_ID"]
 )
@@ -170,15 +163,6 @@ def test_an_api_that_knows_the_page_size_by_another_name_is_reported_once(projec
 def test_a_small_tenant_and_pages_of_a_hundred_are_no_reason_to_report(project, api, count, cap):
     api.users, api.page_cap = users(count), cap
     assert told_of_small_pages(project.sync(api)) == []
-
-
-def test_small_pages_are_reported_once_however_often_they_are_read(project, api):
-    """Somebody changes in each pass."""
-    api.users, api.page_cap, api.order = users(60), 20, "storage"
-    api.before_answer = lambda page: page == 2 and api.move(api.users[0]["employeeId"], 59)
-    outcome = project.sync(api)
-    assert outcome.log_lines("Reading again, pass 2")
-    assert len(told_of_small_pages(outcome)) == 1
 
 
 # --- how an error is shown

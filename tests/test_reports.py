@@ -107,23 +107,6 @@ def test_a_source_without_any_change_date_is_reported(warn):
 # --- unreadable values, and the API's own total
 
 
-def test_problems_are_counted_by_column_without_a_value_of_any_user(warn):
-    found = [user(n, LONG_AGO) for n in range(5)]
-    found[0].update(balance="1,250 points", created_at="hired in May")
-    found[1].update(balance="PRIVATE", updated_at="/Date(1767225600000)/")
-    found += [{**user(7), "employeeId": None, "firstName": "PRIVATE"}]
-    warnings = warn(found)
-    assert {" ".join(warning.split()[:5]).rstrip(",") for warning in warnings} == {
-        "1 unreadable values of created_at",
-        "1 unreadable values of updated_at",
-        "1 users without a usable",
-        "2 unreadable values of balance",
-    }
-    assert len(warnings) == 4
-    for value in ("points", "PRIVATE", "hired", "Date("):
-        assert value not in "".join(warnings)
-
-
 @pytest.mark.parametrize("total", ["count", "total", "totalCount", "meta.total_records"])
 def test_fewer_users_than_the_apis_own_total_are_reported(warn, api, total):
     api.total, api.unlisted = total, 3

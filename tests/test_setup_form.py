@@ -2,12 +2,9 @@
 
 import json
 import os
-import pty
 import re
-import select
 import shutil
 import socket
-import stat
 import subprocess
 from datetime import timedelta
 
@@ -30,7 +27,7 @@ from fake_awardco import (
     users,
 )
 from fivetran_api import STUB_PIPREQS, VENV_BIN, Run, contents, copy_project, run_fivetran
-from harness import Project, connector
+from harness import connector
 from quiet_home import make_quiet_home
 
 TESTS = {
@@ -289,12 +286,6 @@ def test_a_first_page_of_users_never_updated_does_not_stop_a_good_setup(api, nam
     assert check(name, api) is None
 
 
-def test_mock_mode_passes_no_setup_test_on_fivetran(monkeypatch):
-    """Nor in `fivetran configuration --test`, which says so: made-up users prove nothing."""
-    monkeypatch.delenv("FIVETRAN_DEPLOYMENT_MODEL")
-    assert "use_mock is for `fivetran debug`" in run_test("users_test", {"use_mock": "true"})
-
-
 # --- What they must not do -----------------------------------------------------------------------
 
 
@@ -380,57 +371,35 @@ def test_a_value_that_is_no_text_does_not_make_a_test_raise(closed_url):
 
 
 class Desk:
-    """A clone, a person's home folder, and a terminal in which questions are answered."""
+    """A clone, and a person's home folder, which holds the key that configuration.json needs."""
 
     def __init__(self, folder):
         self.project = copy_project(folder)
         shutil.rmtree(self.project / "files")  # of another project's run
-        self.home = make_quiet_home(folder / "desk")  # holds the key that configuration.json needs
-        self.settings = self.project / "configuration.json"
+        self.home = make_quiet_home(folder / "desk")
 
     def fivetran(self, *arguments) -> Run:
         return run_fivetran(self.project, *arguments, HOME=str(self.home))
 
-    def fill_in(self, answers: dict) -> Run:
-        """Run `fivetran configuration` and answer each prompt when it comes."""
-        master, terminal = pty.openpty()
+    def fill_in(self, answers: list):
+        """Run `fivetran configuration` and answer its questions."""
         path = os.pathsep.join([str(STUB_PIPREQS), str(VENV_BIN), os.defpath])
-        process = subprocess.Popen(
+        done = subprocess.run(
             [VENV_BIN / "fivetran", "configuration"],
             cwd=self.project,
             env={"HOME": str(self.home), "PATH": path, "DO_NOT_TRACK": "1", "PYTHONUTF8": "1"},
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            start_new_session=True,  # else the password is asked for at the terminal of the tests
+            input="".join(f"{answer}\n" for answer in answers),
+            capture_output=True,
+            encoding="utf-8",
+            start_new_session=True,  # or the key is asked for at the terminal of the tests
+            timeout=60,
         )
-        os.close(terminal)
-        screen = b""
-        try:
-            for prompt, answer in answers.items():
-                screen += read_until(prompt.encode(), master)
-                os.write(master, answer.encode() + b"\n")
-            screen += read_until(None, master)
-            return Run(process.wait(30), screen.decode())
-        finally:
-            process.kill()
-            os.close(master)
+        assert done.returncode == 0 and KEY not in done.stdout, done.stdout + done.stderr
 
-
-def read_until(prompt: bytes, master: int) -> bytes:
-    """What the terminal shows until it shows `prompt`, or to its end."""
-    shown = b""
-    while prompt is None or not shown.endswith(prompt):
-        assert select.select([master], [], [], 30)[0], shown.decode()
-        try:
-            some = os.read(master, 4096)
-        except OSError:  # as Linux ends it
-            some = b""
-        if not some:
-            assert prompt is None, shown.decode()
-            break
-        shown += some
-    return shown
+    def files_that_tell_the_key(self) -> list:
+        files = {**contents(self.project), **contents(self.home)}
+        own = "tests/helpers/fake_awardco.py"  # where it comes from
+        return [name for name, data in files.items() if KEY.encode() in data and name != own]
 
 
 @pytest.fixture(scope="module")
@@ -440,81 +409,41 @@ def served():
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory):
-    return Desk(tmp_path_factory.mktemp("desk"))
+def desk(tmp_path_factory, served):
+    """A desk whose configuration.json `fivetran configuration` has written."""
+    desk, given = Desk(tmp_path_factory.mktemp("desk")), {"api_key": KEY, "base_url": served.url}
+    overwrite = "y"  # the clone has one, with placeholders
+    desk.fill_in([overwrite, *(given.get(field.name, "") for field in form().fields)])
+    return desk
 
 
-@pytest.fixture(scope="module")
-def filled_in(desk, served):
-    """The run of `fivetran configuration` that wrote the configuration.json of the desk."""
-    answers = {
-        "continue? (y/N): ": "y",  # the clone has one, with placeholders
-        "API key: ": KEY,
-        "Base URL: ": served.url,
-        "Name of the timestamp filter: ": "",
-        "Days between full syncs: ": "30",
-    }
-    return desk.fill_in(answers)
-
-
-@pytest.fixture
-def set_up(desk, served, filled_in):
-    """A desk with that configuration, as often as a test spoils the API or the file."""
-    kept = desk.settings.read_bytes()
-    served.requests.clear()
-    yield desk
-    desk.settings.write_bytes(kept)
-    served.key = KEY
-
-
-def test_the_form_explains_its_fields_where_it_asks_for_them(filled_in):
-    assert filled_in.status == 0, filled_in.output
-    assert "Configuration saved to:" in filled_in.output
-    for field in form().fields:
-        assert field.description in filled_in.output
-
-
-def test_the_key_is_neither_shown_while_typed_nor_stored_readable(set_up, filled_in):
-    assert KEY not in filled_in.output
-    stored = json.loads(set_up.settings.read_text())
-    assert sorted(stored) == ["api_key", "base_url", "full_sync_days", "updated_since_param"]
+def test_what_the_form_wrote_is_what_fivetran_debug_needs_and_shows_no_key(desk):
+    stored = json.loads((desk.project / "configuration.json").read_text())
+    assert sorted(stored) == sorted(field.name for field in form().fields)
     assert stored["api_key"].startswith("fivetran_encrypted:")
-    assert files_that_tell_the_key(set_up) == []
-    assert stat.S_IMODE(set_up.settings.stat().st_mode) == 0o600
+    run = desk.fivetran("debug")
+    assert run.status == 0 and "Synced 120 users" in run.output, run.output
+    assert KEY not in run.output and desk.files_that_tell_the_key() == []
 
 
-def test_what_the_form_wrote_is_what_fivetran_debug_needs(set_up):
-    run = set_up.fivetran("debug")
-    assert run.status == 0, run.output
-    assert "Synced 120 users" in run.output
-    assert KEY not in run.output
-    assert len(Project(set_up.project, None).table()[0]) == 120
-
-
-def test_all_setup_tests_pass_with_five_requests_and_exit_0(set_up, served):
-    run = set_up.fivetran("configuration", "--test")
+def test_all_setup_tests_pass_with_five_requests_and_exit_0(desk, served):
+    served.requests.clear()
+    run = desk.fivetran("configuration", "--test")
     assert run.status == 0, run.output
     for name, label in TESTS.items():
         assert f"[{name} - {label}]: PASSED" in run.output
-    assert "All tests passed!" in run.output
     assert len(served.requests) == 5
     assert KEY not in run.output
 
 
-def test_a_setup_test_that_fails_exits_1_with_its_message_and_stops(set_up, served):
-    served.key = "a-newer-key-of-the-tenant-52"
-    run = set_up.fivetran("configuration", "--test")
+def test_a_setup_test_that_fails_exits_1_with_its_message_and_stops(desk, served, monkeypatch):
+    monkeypatch.setattr(served, "key", "a-newer-key-of-the-tenant-52")
+    run = desk.fivetran("configuration", "--test")
     assert run.status == 1
     assert re.search(r"\[connection_test - .*\]: .*HTTP 401; check api_key", run.output)
     assert "users_test" not in run.output
     # Not the terminal, not a crash report, not any other file that the run left.
     assert KEY not in run.output and "Traceback" not in run.output
-    assert files_that_tell_the_key(set_up) == []
-    reports = {path.name for path in (set_up.project / "crash-reports").iterdir()}
+    assert desk.files_that_tell_the_key() == []
+    reports = {path.name for path in (desk.project / "crash-reports").iterdir()}
     assert reports == {"crash_20260301-120000.log"}  # the one that copy_project put there
-
-
-def files_that_tell_the_key(desk: Desk) -> list:
-    files = {**contents(desk.project), **contents(desk.home)}
-    own = "tests/helpers/fake_awardco.py"  # where it comes from
-    return [name for name, data in files.items() if KEY.encode() in data and name != own]

@@ -118,38 +118,24 @@ def against_serial(users: int, pages: int, latency: int, least: float) -> Compar
     return Comparison(Sync("connector", users, pages, latency), serial, least)
 
 
-FULL = Plan(
-    duration="9 minutes",
-    rounds=5,
-    fast=[
-        against_floor(20_000, LARGE, 0, least=0.9),
-        against_floor(20_000, LARGE, 50, least=0.85),
-        against_floor(10_000, SMALL, 0, least=0.88),
-    ],
-    slow_rounds=2,
-    slow=[
-        against_serial(10_000, LARGE, 300, least=8.5),
-        against_serial(10_000, SMALL, 300, least=1),
-    ],
-    marking=against_unmarked(20_000),
-    many=200_000,
-)
-QUICK = Plan(
-    duration="90 seconds",
-    rounds=1,
-    fast=[
-        against_floor(10_000, LARGE, 0, least=0.9),
-        against_floor(10_000, LARGE, 50, least=0.85),
-        against_floor(3_000, SMALL, 0, least=0.88),
-    ],
-    slow_rounds=1,
-    slow=[
-        against_serial(10_000, LARGE, 300, least=8.5),
-        against_serial(2_000, SMALL, 300, least=1),
-    ],
-    marking=against_unmarked(10_000),
-    many=20_000,
-)
+def make_plan(duration: str, rounds: int, slow_rounds: int, users: tuple, many: int) -> Plan:
+    """A plan with so many users in large pages, in small ones, and in small ones read slowly."""
+    large, small, slow = users
+    fast = [(large, LARGE, 0, 0.9), (large, LARGE, 50, 0.85), (small, SMALL, 0, 0.88)]
+    serial = [(10_000, LARGE, 300, 8.5), (slow, SMALL, 300, 1)]
+    return Plan(
+        duration,
+        rounds,
+        [against_floor(*one) for one in fast],
+        slow_rounds,
+        [against_serial(*one) for one in serial],
+        against_unmarked(large),
+        many,
+    )
+
+
+FULL = make_plan("9 minutes", 5, 2, users=(20_000, 10_000, 10_000), many=200_000)
+QUICK = make_plan("90 seconds", 1, 1, users=(10_000, 3_000, 2_000), many=20_000)
 FEW = 1_000  # users, for the memory of a small sync
 NOTHING_NEW = Sync("incremental", FEW)
 
