@@ -36,15 +36,14 @@ class Fault:
     def put_into(self, source: str) -> str:
         """The text of connector.py with the fault. Raises MisfitError."""
         name, find, replace = self.read_change()
-        places = list_places(source)
-        named = [deepcopy(node) for found, node in places if found == name]
+        named = [deepcopy(node) for found, node in list_places(source) if found == name]
         paths = [path for node in named for path in exchange(node, [], find, replace)]
         if len(named) > 1 or len(paths) > 1:
             raise MisfitError(f"{self.name}: it stands in {name} {len(paths)} times")
         if not paths:
-            missing = "; ".join(map(ast.unparse, find))
             why = f"it is not in {name}" if named else f"there is no {name}"
-            nearest = find_nearest(missing, [(name, node) for node in named] or places)
+            missing = "; ".join(map(ast.unparse, find))
+            nearest = find_nearest(missing, source, name)
             raise MisfitError(f"{self.name}: {why}, and {nearest}\n  - {missing}")
         return write(source, paths[0])
 
@@ -125,14 +124,24 @@ def write(source: str, path: list) -> str:
     return "\n".join([*lines[: first - 1], text, *lines[changed.end_lineno :]])
 
 
-def find_nearest(missing: str, places: list) -> str:
-    """The statement in some places that has most in common with a text, and where it stands."""
+@lru_cache
+def list_statements(source: str) -> list:
+    """The statements of a module: the text of each, the function it is in, and its line."""
+    found = [
+        (ast.unparse(node).split("\n")[0], name, node.lineno)
+        for name, place in list_places(source)
+        for node in ast.walk(place)
+        if isinstance(node, ast.stmt)
+    ]
+    return [one for one in found if one[0][0] not in "'\""]  # no docstrings
+
+
+def find_nearest(missing: str, source: str, name: str) -> str:
+    """The statement that has most in common with a text, and where it stands."""
     match, best = SequenceMatcher(b=missing, autojunk=False), []
-    for name, place in places:
-        for node in filter(lambda node: isinstance(node, ast.stmt), ast.walk(place)):
-            text = ast.unparse(node).split("\n")[0]
-            match.set_seq1(text)
-            blocks = [block.size for block in match.get_matching_blocks() if block.size > 2]
-            common = sum(blocks) - 0.5 * len(blocks) - 0.01 * len(text)
-            best.append((common, f"line {node.lineno}, in {name}, is nearest:\n  + {text}"))
+    for text, place, line in list_statements(source):
+        match.set_seq1(text)
+        blocks = [block.size for block in match.get_matching_blocks() if block.size > 2]
+        common = sum(blocks) - 0.5 * len(blocks) - 0.01 * len(text) + 5 * (place == name)
+        best.append((common, f"line {line}, in {place}, is nearest:\n  + {text[:200]}"))
     return max(best)[1]
