@@ -24,6 +24,7 @@ import random
 import re
 import socket
 import ssl
+import string
 import time
 import traceback
 import unicodedata
@@ -36,7 +37,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
-from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from threading import Thread
@@ -87,11 +87,9 @@ __REPORT_COLUMNS = {  # Awardco's help centre; undeclared, a language `T` would 
     "Birth Date": "STRING",
 }
 __REPORT_NAMES = {"Created Date": "created_at"}  # Awardco's help centre; others by comparison
-__REPORT_ALWAYS = ("employeeId", "firstName", "lastName", "email")  # unless an option says else
 __OTHER_FIELDS = "other_fields"  # JSON: fields without a column, and values that do not fit one
 __TIME_NAMES = ("last_sync_time", "last_full_sync")  # in the state, with the two below
 __STATE_NAMES = (*__TIME_NAMES, "users", "source")
-__SOURCES = ("users", "report", "mock")
 
 __LARGE_PAGE = 1_000  # users a page at first
 __SMALL_PAGE = 100  # users a page where the API does not give large ones
@@ -125,12 +123,14 @@ __AGAIN_ADVICE = "run the sync again, and if it lasts, ask Awardco"
 __FILTER_ADVICE = "set updated_since_param to the name that your API uses"
 __KEY_ADVICE = f"add its new name to find_spellings() in connector.py, as the {__KEY}"
 __RIGHTS_ADVICE = "check that the key may see all users of your tenant"
+__CONNECTION_ADVICE = "check base_url, the proxy settings of this machine and REQUESTS_CA_BUNDLE"
+__WEB_PAGE_ADVICE = "a firewall or a login may have answered: check base_url, and your network"
 __RESTART_ADVICE = (
     "re-sync on Fivetran, but read `Before a re-sync` in docs/operations.md first; or locally run "
     "`fivetran reset`, which deletes the local table and its state"
 )
 __ADVICE: dict = {
-    **dict.fromkeys((400, 422), "check updated_since_param, and lower __SMALL_PAGE"),
+    400: "check updated_since_param, and lower __SMALL_PAGE in connector.py",
     401: "check api_key: the API does not accept it",
     403: "check that api_key has the permission to read users",
     404: f"check base_url: no {__PATH} there; or set source to report, if your tenant lacks it",
@@ -140,19 +140,16 @@ __ADVICE: dict = {
     "no column": f"add the name of the {__KEY} to __REPORT_NAMES in connector.py",
     "outage": __AGAIN_ADVICE,
     "rate limit": "sync less often, or ask Awardco for a higher limit",
-    **dict.fromkeys(
-        ("connection", "no connection", "no way"),
-        "check base_url, the proxy settings of this machine and REQUESTS_CA_BUNDLE",
-    ),
-    **dict.fromkeys(
-        ("web page", "firewall"),
-        "a firewall or a login may have answered: check base_url, and ask your network team",
-    ),
+    "connection": __CONNECTION_ADVICE,
+    "no connection": __CONNECTION_ADVICE,
+    "no way": __CONNECTION_ADVICE,
+    "web page": __WEB_PAGE_ADVICE,
+    "firewall": __WEB_PAGE_ADVICE,
     "redirect": "set base_url to the final address",
     "other path": f"set __PATH in connector.py to `{__PATH}/`",
 }
 __REPORT_ADVICE: dict = {
-    **dict.fromkeys((400, 422), "check __REPORT_OPTIONS in connector.py"),
+    400: "check __REPORT_OPTIONS in connector.py",
     403: "check that api_key has the permission to read reports",
     404: "check base_url: no Users report there; if it is right, ask Awardco for it",
     "redirect": "check base_url",
@@ -206,19 +203,24 @@ def schema(configuration: dict) -> list:
 def update(configuration: dict, state: dict):
     """Sync users changed since the last sync, or all. Raises ConfigurationError or SyncError."""
     try:
-        settings = validate_configuration(configuration)
-        warn_of_unknown_settings(configuration, op.warning)
-        with closing(open_api(settings, state)) as api:
-            sync = start_sync(api, state)
-            if api.source == "report":
-                sync_report(sync)
-            else:
-                sync_users(sync)
+        run_sync(configuration, state)  # not here: crash reports print the variables of this frame
     except (ConfigurationError, SyncError) as error:
         op.error(message=str(error))  # for the dashboard, without a stack; it may return
-        raise type(error)(str(error)) from None  # no frames: crash reports print variables
+        raise type(error)(str(error)) from None
     except Exception as error:
         raise SyncError(describe_unforeseen(error)) from None
+
+
+def run_sync(configuration: dict, state: dict):
+    """Sync from the source that the settings name."""
+    settings = validate_configuration(configuration)
+    with closing(open_api(settings, state)) as api:
+        sync = start_sync(api, state)
+        warn_of_unknown_settings(configuration, op.warning)
+        if api.source == "report":
+            sync_report(sync)
+        else:
+            sync_users(sync)
 
 
 # --- The sync and its passes --------------------------------------------------------------------
@@ -262,7 +264,7 @@ class Pass:
 
     asked: int  # users asked for with page 1
     pages: list[Page] = field(default_factory=list)
-    end: list[Page] = field(default_factory=list)  # the answers that showed the end
+    end: list[Page] = field(default_factory=lambda: [Page([])])  # the answers that showed the end
 
     @property
     def places(self) -> int:
@@ -282,12 +284,7 @@ class Pass:
     @property
     def is_page_ignored(self) -> bool:
         """Whether page 2 was page 1 again."""
-        return len(self.pages) == 1 and any(page.count for page in self.end[:1])
-
-    @property
-    def refusal(self) -> str:
-        """How the API refused the page after the last one, if it did."""
-        return self.end[0].refusal if self.end else ""
+        return len(self.pages) == 1 and self.end[0].count > 0
 
 
 def sync_users(sync: Sync):
@@ -322,10 +319,12 @@ def choose_page_size(sync: Sync, number: int, smallest: int) -> int:
 def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
     """Why a pass may have missed a user whom the sync does not know; "" if it is whole. This alone
     decides whether a pass is believed, and it changes nothing. previous: the pass before."""
-    short = find_short_page(current)
+    has_gap = len(current.pages) > 1 and not current.pages[-1].count  # see look_beyond()
+    pairs = itertools.pairwise(current.pages)
+    is_short = has_gap or any(page.count < after.asked and after.count for page, after in pairs)
     totals = [(page.total, page.count) for page in current.pages]
     is_full = ends_with_full_page(sync, current)
-    is_refused = current.refusal and (len(current.pages) == 1 or sync.filter is not None)
+    is_refused = current.end[0].refusal and (len(current.pages) == 1 or sync.filter is not None)
     is_larger = sync.total > current.records
     has_more = any(page.has_more for page in current.end)
     # Once users were deleted, some who are known are gone.
@@ -333,7 +332,7 @@ def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
     is_everybody = current.places == known or is_like(current, previous)
     counts = f"{known} users are known, but the pages had {current.places} places for them"
     doubts = {
-        f"page {short} was short, but the page after it brought users": short,
+        "a page was short, but the page after it brought users": is_short,
         "the API's total fell: users were deleted, so others have moved": has_fallen(totals),
         "the same users came again and again, without end": is_endless(sync, current),
         "the users end at a full page, and the page after it is refused": is_full and is_refused,
@@ -352,17 +351,6 @@ def find_page_size(current: Pass) -> int:
     came = current.pages[0].count if current.pages else 0
     is_cap = came <= current.asked // 2 or came % __SMALLEST_CAP == 0
     return came if came >= __SMALLEST_CAP and is_cap else current.asked
-
-
-def find_short_page(current: Pass) -> int:
-    """The number of a page with fewer users than the page after it was asked for, although that
-    one brought users; 0 if there is none."""
-    for number, (page, after) in enumerate(itertools.pairwise(current.pages), start=1):
-        if page.count < after.asked and after.count:
-            return number
-    # look_beyond() goes on with an empty page only if the page after it brought users.
-    has_gap = len(current.pages) > 1 and not current.pages[-1].count
-    return len(current.pages) if has_gap else 0
 
 
 def has_fallen(totals: list) -> bool:
@@ -450,8 +438,8 @@ def read_pass(sync: Sync, asked: int) -> Pass:
 
 
 def deliver_page(sync: Sync, page: Page):
-    """Upsert the users of a page who are new to the sync or newer, and checkpoint. Raises SyncError
-    if the API has changed its shape: nobody on the first page has a key."""
+    """Upsert the users of a page who are new to the sync or newer, and checkpoint. Raises
+    SyncError if the API has changed its shape: nobody on the first page has a key."""
     is_shapeless = page.count >= __MIN_USERS_TO_JUDGE and not page.places
     if is_shapeless and not sync.totals:
         found = name_fields(sync.api, page.users[0])
@@ -466,6 +454,9 @@ def deliver_page(sync: Sync, page: Page):
         sync.delivered.append(zlib.compress(json.dumps(rows, default=datetime.isoformat).encode()))
     sync.totals.append((page.total, page.count))
     page.users = []  # the pass keeps its pages, but has no more use for their users
+    if len(sync.totals) == 2 and 0 < page.asked < __SMALL_PAGE:
+        asked = f"{__LARGE_PAGE:,} users asked for"
+        log.info(f"Page 1 has {page.asked} of {asked}: check __PER_PAGE_PARAM")
     if len(sync.totals) % __PAGES_PER_PROGRESS_LINE == 0:
         of_all = f" of {sync.total:,}" if sync.total and sync.filter is None else ""
         log.info(f"{len(sync.totals)} pages read, {len(sync.known):,}{of_all} users so far")
@@ -507,7 +498,7 @@ def start_sync(api: Api, state: dict) -> Sync:
     if api.source == "mock":
         log.info("Mock mode: these users are made up, see mock_data/users.json")
     check_state(state, api.source == "mock")
-    is_continued = is_from(state, api.source)
+    is_continued = find_source(state) == api.source
     earlier = state if is_continued else {}
     cursor = None if api.source == "report" else earlier.get("last_sync_time")
     is_due = is_full_read_due(api, earlier)
@@ -530,8 +521,8 @@ def check_state(state: dict, is_mock: bool):
         raise SyncError(
             f"The state cannot be used: {damaged[0]} is unreadable; {__RESTART_ADVICE}"
         )
-    was_real = any(is_from(state, source) for source in ("users", "report"))
-    if was_real if is_mock else is_from(state, "mock"):
+    came_from = find_source(state)
+    if came_from and (came_from == "mock") != is_mock:
         kinds = (
             "real, but mock mode makes them up" if is_mock else "made up, but now they are real"
         )
@@ -539,9 +530,9 @@ def check_state(state: dict, is_mock: bool):
         raise SyncError(f"The users of the last sync were {kinds}; {advice} and its state")
 
 
-def is_from(state: dict, source: str) -> bool:
-    """Whether a state tells of earlier syncs of this source. Old versions did not write which."""
-    return any(name in state for name in __STATE_NAMES) and state.get("source", "users") == source
+def find_source(state: dict) -> str:
+    """What the syncs before read; "" if there were none. Old versions did not store it."""
+    return state.get("source", "users") if any(name in state for name in __STATE_NAMES) else ""
 
 
 def is_full_read_due(api: Api, state: dict) -> bool:
@@ -583,8 +574,10 @@ def find_gaps(sync: Sync, current: Pass, doubt: str) -> list:
     if doubt:
         again = "last_sync_time stays where it was, and the next sync reads the same users again"
         gaps.append(f"Users may be missing: no pass was whole ({doubt}). {again}")
-    if current.refusal and current.pages[-1].count >= current.pages[-1].asked:
-        gaps.append(f"The users end at a full page, so there may be more: {current.refusal}")
+    if current.end[0].refusal and current.pages[-1].count >= current.pages[-1].asked:
+        gaps.append(
+            f"The users end at a full page, so there may be more: {current.end[0].refusal}"
+        )
     if sync.filter is not None:
         return gaps
     if current.records < sync.total:
@@ -624,7 +617,7 @@ def make_state(sync: Sync, doubt: str, gaps: list) -> dict:
     # Not after a filter that is refused: everybody would be read each time, and nobody marked.
     # Each sync of a report reads everybody: those between two that are due must not put one off.
     is_between = is_report and not sync.is_due and "last_full_sync" in state
-    if sync.reads_all and not is_between and not doubt and sync.known:
+    if sync.reads_all and sync.known and not doubt and not is_between:
         state["last_full_sync"] = sync.started_at.isoformat(timespec="seconds")
     if sync.filter is None and not gaps:
         state["users"] = len(sync.known)
@@ -671,8 +664,7 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Page]:
 
 def request_first_page(sync: Sync, current: Pass) -> Page:
     """Ask for page 1. Its refusal is an error here."""
-    is_small = current.asked <= __SMALL_PAGE
-    attempts = __ATTEMPTS if is_small else __LARGE_PAGE_ATTEMPTS
+    attempts = __ATTEMPTS if current.asked <= __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
     try:
         page = request_page(sync.api, 1, current.asked, sync.filter, attempts)
     except SyncError as error:
@@ -680,8 +672,6 @@ def request_first_page(sync: Sync, current: Pass) -> Page:
         raise SyncError(str(error), "page 1" if is_curable else error.problem) from None
     if page.refusal:
         raise SyncError(page.refusal, "page 1")
-    if sync.filter is None and not is_small and __SMALLEST_CAP <= page.count < __SMALL_PAGE:
-        log.info(f"{page.count} of {current.asked:,} users asked for came: check __PER_PAGE_PARAM")
     return page
 
 
@@ -737,16 +727,10 @@ def look_beyond(sync: Sync, current: Pass, page: Page) -> Page | None:
     return page
 
 
-def request_page(
-    api: Api, number: int, per_page: int, since: str | None, attempts: int = __ATTEMPTS
-) -> Page:
-    """Ask for a page of users. Its refusal may only mean that it lies past the end.
-
-    Args:
-        number, per_page: which page, from 1, and how many users; the API may give another number.
-        since: the filter, in the API's own notation; None asks for everybody.
-    """
-    params = {__PAGE_PARAM: number - 1 + __FIRST_PAGE, __PER_PAGE_PARAM: per_page}
+def request_page(api: Api, number: int, per_page: int, since, attempts=__ATTEMPTS) -> Page:
+    """Ask for a page of users, from 1. Its refusal may only mean that it lies past the end. since:
+    the filter, in the API's own notation; None asks for everybody."""
+    params: dict = {__PAGE_PARAM: number - 1 + __FIRST_PAGE, __PER_PAGE_PARAM: per_page}
     if since is not None:
         params[api.updated_since_param] = since
     options = {"params": {**params, **__OTHER_PARAMS}}
@@ -815,13 +799,8 @@ def open_api(settings: dict, state: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_
 
 
 def make_request_with_retry(api: Api, request: Request, attempts: int = __ATTEMPTS):
-    """Make a request, again where another attempt may help. Returns what request.read() does.
-
-    Args:
-        attempts: how often to ask; as often as `api` allows, where smaller pages do not help.
-    Raises:
-        SyncError: its problem says what may help.
-    """
+    """Make a request, again where another attempt may help. Returns what request.read() does, or
+    raises SyncError. attempts: how often to ask, where smaller pages may help instead."""
     attempt = 0
     while True:
         attempt += 1
@@ -884,12 +863,10 @@ def describe_connection_failure(error: BaseException) -> SyncError:
         return SyncError(f"the server's certificate does not verify ({why})", "no way")
     if "failed: 407" in str(error):  # as http.client tells of a CONNECT that was refused
         return SyncError("HTTP 407", 407)
-    if isinstance(error, HTTPException):  # IncompleteRead, RemoteDisconnected
-        return SyncError("the connection broke off", "connection")
-    reason = getattr(error, "strerror", None) or type(error).__name__
+    reason = getattr(error, "strerror", None)
+    said = f"the connection failed ({reason})" if reason else "the connection broke off"
     is_refused = isinstance(error, (ConnectionRefusedError, socket.gaierror))
-    problem = "no connection" if is_refused else "connection"
-    return SyncError(f"the connection failed ({reason})", problem)
+    return SyncError(said, "no connection" if is_refused else "connection")
 
 
 def describe_status(api: Api, response: requests.Response) -> SyncError:
@@ -915,8 +892,8 @@ def advise(api: Api, request: Request, problem: str | int) -> str:
     """What to do about a problem."""
     if not request.is_first and problem not in __ALWAYS_ADVISED:
         return f"the pages before were answered, so the settings are right: {__AGAIN_ADVICE}"
-    own = __REPORT_ADVICE if api.source == "report" else {}
-    return {**__ADVICE, **own}.get(problem, "check base_url")
+    advice = {**__ADVICE, **__REPORT_ADVICE} if api.source == "report" else __ADVICE
+    return advice.get(400 if problem == 422 else problem, "check base_url")
 
 
 def write_duration(seconds: float) -> str:
@@ -977,7 +954,7 @@ def read_users(api: Api, response: requests.Response, per_page: int) -> Page:
     """The users in a body. Raises SyncError."""
     status = response.status_code
     body = None if status == 204 else parse_json(response)
-    users = find_list(body)
+    users = look_up(body, __LIST)
     fields = body if isinstance(body, dict) else {}
     if tells_error(fields, users) or (status == 202 and users is None):
         why = f"it reports an error, see tells_error(){quote_error(api, response)}"
@@ -991,18 +968,14 @@ def read_users(api: Api, response: requests.Response, per_page: int) -> Page:
     raise SyncError(f"HTTP {status}, but the body holds no list `{__LIST}`; {found}", "no list")
 
 
-def find_list(body, path: str = __LIST):
-    """What a body holds at `path`; None if nothing."""
+def look_up(body, path: str):
+    """What a body holds at a path of names, compared without case and signs; the exact name wins.
+    None if nothing."""
     for name in filter(None, path.split(".")):
-        body = look_up(body, name)
+        fields = body if isinstance(body, dict) else {}
+        spelled = {fold_name(other): value for other, value in fields.items()}
+        body = fields.get(name, spelled.get(fold_name(name)))
     return body
-
-
-def look_up(body, name: str):
-    """The value of a field in an object, compared without case and signs; the exact name wins."""
-    fields = body if isinstance(body, dict) else {}
-    spelled = {fold_name(other): value for other, value in fields.items()}
-    return fields.get(name, spelled.get(fold_name(name)))
 
 
 def list_values(objects: list, names: str) -> list:
@@ -1014,7 +987,7 @@ def list_values(objects: list, names: str) -> list:
 def find_envelopes(body) -> list:
     """The objects in which a total or a flag may stand: the answer, the one that holds the list,
     and those with names such as `meta`, also one in another."""
-    places = [body, find_list(body, __LIST.rpartition(".")[0])]
+    places = [body, look_up(body, __LIST.rpartition(".")[0])]
     found = [place for place in places if isinstance(place, dict)]
     for place in found:  # it grows while it is read
         found += [value for value in list_values([place], __ENVELOPES) if isinstance(value, dict)]
@@ -1022,7 +995,7 @@ def find_envelopes(body) -> list:
 
 
 def find_total(values: list, on_page: int) -> int:
-    """The largest of these whole numbers; 0 if none exceeds the page, since it may be the page's."""
+    """The largest of these whole numbers; 0 if none exceeds the page, of which it may be."""
     texts = [str(value).strip() for value in values if type(value) in (int, str)]
     totals = [int(text) for text in texts if re.fullmatch(r"\d{1,15}", text, re.ASCII)]
     return max((total for total in totals if total > on_page), default=0)
@@ -1092,17 +1065,14 @@ def decode(response: requests.Response) -> str:
     for charset in ("utf-8-sig", named[1] if named else "utf-8"):
         with suppress(LookupError, ValueError):
             return response.content.decode(charset)
+    # Such a byte 0xE9 becomes the sign U+DCE9.
     text = response.content.decode("utf-8-sig", "surrogateescape")
-    return re.sub("[\udc80-\udcff]", lambda sign: read_windows_1252(sign[0]), text)
-
-
-def read_windows_1252(sign: str) -> str:
-    """A byte that is no UTF-8, see surrogateescape."""
-    return sign.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+    read_byte = lambda sign: bytes([ord(sign[0]) & 0xFF]).decode("cp1252", "replace")  # noqa: E731
+    return re.sub("[\udc80-\udcff]", read_byte, text)
 
 
 # --- The Users report ---------------------------------------------------------------------------
-# The report is ordered, made ready by the API, and read in pages of CSV. It is always of everybody.
+# The report is ordered, made ready by the API, and read in pages of CSV. It is of everybody.
 # That all pages are cut from one snapshot is said nowhere, so find_doubt() judges them too.
 def sync_report(sync: Sync):
     """Read the report, then store and report what that proves. Raises SyncError."""
@@ -1113,7 +1083,7 @@ def sync_report(sync: Sync):
 def read_report(sync: Sync) -> Pass:
     """Order the report, wait until it is ready, and deliver its pages. Raises SyncError."""
     address, last = wait_for_report(sync.api, order_report(sync.api))
-    current = Pass(asked=0, end=[Page([])])
+    current = Pass(asked=0)
     for number in range(1, last + 1):
         name = f"Page {number} of the Users report"
         options = {"params": {"page": number}, "headers": {"Accept": "text/csv"}}
@@ -1230,7 +1200,8 @@ def name_columns(api: Api, written: list) -> list:
     declared = {fold_name(name): name for name in (*__COLUMNS, *__REPORT_COLUMNS)}
     declared.update({fold_name(name): column for name, column in __REPORT_NAMES.items()})
     names = [declared.get(fold_name(name), name) for name in written]
-    found = name_fields(api, dict.fromkeys(written))
+    is_heading = any(fold_name(name) in declared for name in written)
+    found = name_fields(api, dict.fromkeys(written)) if is_heading else "not named: maybe cells"
     if len(set(names)) < len(names):
         raise SyncError(f"the CSV is broken: of {found}, two are the same column", "outage")
     if __KEY not in names:
@@ -1239,7 +1210,7 @@ def name_columns(api: Api, written: list) -> list:
 
 
 def read_cells(names: list, cells: list) -> dict:
-    """A user of the report. An empty cell is null. A time is written as `05/13/2020 4:01:02 PM`."""
+    """A user of the report. Empty cells are null. Times are written `05/13/2020 4:01:02 PM`."""
     user = {name: cell or None for name, cell in zip(names, cells, strict=True)}
     with suppress(TypeError, ValueError):  # it stays as it is
         created_at = datetime.strptime(user.get("created_at"), "%m/%d/%Y %I:%M:%S %p")
@@ -1290,14 +1261,8 @@ def fingerprint(user) -> int:
 
 
 def read_row(user: dict, key: str, page: Page) -> dict:
-    """Turn a user as the API sent it into a row that the SDK can store.
-
-    Args:
-        key: the employeeId, see identify().
-        page: where unreadable values are counted.
-    Returns:
-        The values by column; `other_fields` holds what can have no column, or not as it came.
-    """
+    """Turn a user as the API sent it into a row that the SDK can store. `other_fields` holds what
+    can have no column, or not as it came. page: where unreadable values are counted."""
     row, others = {__KEY: key}, {}  # the key first, since of two spellings the SDK keeps the first
     for name, value in user.items():
         if name in __COLUMNS:
@@ -1322,6 +1287,8 @@ def read_declared(column: str, value):
     """The value for a declared column; None where it cannot be read. `12.50` is a number too."""
     if __COLUMNS[column] == "UTC_DATETIME":
         return parse_timestamp(value)
+    if __COLUMNS[column] == "NAIVE_DATE":
+        return read_iso(value).date().isoformat() if parse_timestamp(value) else None
     if __COLUMNS[column] == "DOUBLE":
         try:
             number = float(value)
@@ -1380,9 +1347,7 @@ def find_warnings(sync: Sync, current: Pass, doubt: str) -> Iterator[str]:
         yield f"The API does not know the filter `{name}`: {__FILTER_ADVICE}"
     if sync.filter_refusal:
         yield f"The API refuses the filter `{name}`, so everybody was read: {sync.filter_refusal}"
-    expected = __REPORT_ALWAYS if sync.api.source == "report" else __COLUMNS
-    filled = set().union(*(page.filled for page in current.pages))
-    empty = ", ".join(column for column in expected if column not in filled)
+    empty = find_empty_columns(sync, current)
     if empty and len(sync.known) >= __MIN_USERS_TO_JUDGE:
         yield f"No user has a value in {empty}: check whether the API has renamed or hides it"
     if without_key := sum(page.without_key for page in current.pages):
@@ -1399,6 +1364,13 @@ def find_warnings(sync: Sync, current: Pass, doubt: str) -> Iterator[str]:
         yield f"{values} stored as null ({columns}); see {__OTHER_FIELDS}"
 
 
+def find_empty_columns(sync: Sync, current: Pass) -> str:
+    """The declared columns in which nobody has a value; of a report, the first four."""
+    expected = [*__COLUMNS][:4] if sync.api.source == "report" else __COLUMNS
+    filled = set().union(*(page.filled for page in current.pages))
+    return ", ".join(column for column in expected if column not in filled)
+
+
 def is_filter_ignored(sync: Sync) -> bool:
     """Whether at least half of who came are clearly older than the filter. A few can be: the API
     may compare a time that it does not show."""
@@ -1412,12 +1384,6 @@ def is_filter_ignored(sync: Sync) -> bool:
 def write_count(number: int, noun: str) -> str:
     """`1 user`, `2 users`."""
     return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def warn(message: str):
-    """Warn in the log and on the dashboard."""
-    log.warning(f"{message}.")
-    op.warning(f"{message}.")
 
 
 def describe_unforeseen(error: Exception) -> str:
@@ -1453,27 +1419,19 @@ __FAULTS = {
     },
     "use_mock": {"(?i)(?!(true|false)?$).*": "set it to true or false"},
 }
-__PROXY_SETTINGS = ("host", "hosts")  # set by Fivetran where a proxy agent is used
 __MOCK_BASE_URL = "https://mock.awardco.invalid"
 
 
 def validate_configuration(configuration: dict) -> dict:
     """The settings as texts by name, without what is pasted around them, and with their defaults.
-
-    Args:
-        configuration: texts by name, as in configuration.json; blank or `<...>` means not set.
-    Raises:
-        ConfigurationError: it names the setting and the remedy, and shows no value.
-    """
+    Raises ConfigurationError, which names the setting and the remedy, and shows no value."""
     settings = {name: get_setting(configuration, name) for name in __FAULTS}
     is_mock = settings["use_mock"].lower() == "true"
     if is_mock:
         settings.update(api_key="mock", base_url=__MOCK_BASE_URL)
     for name, value in settings.items():
         for fault, remedy in __FAULTS[name].items():
-            if re.fullmatch(fault, value, re.ASCII | re.DOTALL):
-                said = "cannot be used" if value else "is missing"
-                raise ConfigurationError(f"{name} {said}: {remedy}.")
+            check_setting(name, value, fault, remedy)
     if is_mock and os.environ.get("FIVETRAN_DEPLOYMENT_MODEL") != "local_debug":
         raise ConfigurationError("use_mock is for `fivetran debug` and `fivetran run`: remove it.")
     parent, _, leaf = __PATH.rpartition("/")  # pasted along; not the host of https://api
@@ -1483,24 +1441,30 @@ def validate_configuration(configuration: dict) -> dict:
     return {**settings, "base_url": url, "source": source, "updated_since_param": param}
 
 
+def check_setting(name: str, value: str, fault: str, remedy: str):
+    """Raise ConfigurationError if a setting has a fault."""
+    if re.fullmatch(fault, value, re.ASCII | re.DOTALL):
+        raise ConfigurationError(
+            f"{name} {'cannot be used' if value else 'is missing'}: {remedy}."
+        )
+
+
 def get_setting(configuration: dict, name: str) -> str:
     """A setting without the blanks and quotes that are pasted around it; "" if it is not set."""
-    value = str(configuration.get(name) or "").strip().strip("\"'“”‘’").strip()
+    value = str(configuration.get(name) or "").strip(string.whitespace + "\u00a0\"'“”‘’")
     is_placeholder = value.startswith("<") and value.endswith(">")
     return "" if is_placeholder else value
 
 
-def warn_of_unknown_settings(configuration: dict, dashboard: Callable = lambda message: None):
-    """Warn of settings that nothing reads, such as a misspelled one. dashboard: op.warning(); a
-    setup test has none."""
-    unknown = [name for name in configuration if name not in (*__FAULTS, *__PROXY_SETTINGS)]
-    if unknown:
-        named = [f"`{name}`" for name in unknown if re.fullmatch("[A-Za-z_]{1,40}", name)]
-        names = ", ".join(named[:__MAX_NAMED_FIELDS]) or "not named, as it may be a secret"
-        advice = "correct the name; on Fivetran, deploy the wrong one once with the value null"
-        message = f"Settings that the connector does not know ({names}): {advice}."
-        log.warning(message)
-        dashboard(message)
+def warn_of_unknown_settings(configuration: dict, *dashboard: Callable):
+    """Warn of settings that nothing reads, such as a misspelled one, in the log and elsewhere."""
+    known = (*__FAULTS, "host", "hosts")  # Fivetran sets these two where a proxy agent is used
+    unknown = [name for name in configuration if name not in known]
+    named = [f"`{name}`" for name in unknown if re.fullmatch("[A-Za-z_]{1,40}", name)]
+    names = ", ".join(named[:__MAX_NAMED_FIELDS]) or "not named, as they may be secrets"
+    advice = "correct the name; on Fivetran, deploy the wrong one once with the value null"
+    for warn in (log.warning, *dashboard) if unknown else ():
+        warn(f"The connector does not know these settings: {names}; {advice}.")
 
 
 # --- The setup form -----------------------------------------------------------------------------
@@ -1588,25 +1552,21 @@ def configuration_form() -> ConfigurationForm:
     """The setup form of the dashboard and of `fivetran configuration`, with its tests."""
     form = ConfigurationForm()
     text = form_field.TextField
-    option = form_field.DropdownFieldParam
     said = "With read access to users. In Awardco: Admin, Platform, Integrations, API Settings."
     form.add_field(text("api_key", "API key", text.password, description=said, required=True))
     said = f"The address of the Awardco API, without {__PATH}."
     host = "https://api.awardco.com"
     form.add_field(text("base_url", "Base URL", description=said, required=True, placeholder=host))
-    options = [option("users", f"Users ({__PATH})"), option("report", "The Users report")]
-    said = "Try users first. Choose the report if your tenant lacks that method."
+    said = f"users: {__PATH}. If your tenant lacks that, report: the Users report."
+    options = [form_field.DropdownFieldParam(source) for source in ("users", "report")]
     form.add_field(form_field.DropdownField("source", "Source", fields=options, description=said))
     said = f"For changes since a time; blank: {__UPDATED_SINCE_PARAM}. For the source users."
-    param = __UPDATED_SINCE_PARAM
-    label = "Name of the timestamp filter"
-    form.add_field(text("updated_since_param", label, description=said, placeholder=param))
+    form.add_field(text("updated_since_param", "Name of the timestamp filter", description=said))
     said = "Read all users after this many days and mark leavers. Recommended: 7; blank: never."
-    label = "Days between full syncs"
-    form.add_field(text("full_sync_days", label, description=said, placeholder="7"))
+    form.add_field(text("full_sync_days", "Days between full syncs", description=said))
     form.add_test(label="The API accepts the key", func=connection_test)
-    form.add_test(label="The API returns users as expected (source: users)", func=users_test)
-    form.add_test(label="The timestamp filter works (source: users)", func=filter_test)
+    form.add_test(label="The API returns users as expected (source users)", func=users_test)
+    form.add_test(label="The timestamp filter works (source users)", func=filter_test)
     return form
 
 
