@@ -429,8 +429,9 @@ def read_pass(sync: Sync, asked: int) -> Pass:
             deliver_page(sync, page)
         return current
     except SyncError as error:
-        largest = current.pages[0].count if current.pages else asked
-        is_small = min(asked, largest) <= __SMALL_PAGE
+        is_small = asked == __SMALL_PAGE
+        if current.pages:
+            is_small |= current.pages[0].count <= __SMALL_PAGE
         if is_small or error.problem not in __CURED_BY_SMALLER_PAGES:
             raise
         log.info(f"Reading again in pages of {__SMALL_PAGE} users: {error}")
@@ -664,7 +665,7 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Page]:
 
 def request_first_page(sync: Sync, current: Pass) -> Page:
     """Ask for page 1. Its refusal is an error here."""
-    attempts = __ATTEMPTS if current.asked <= __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
+    attempts = __ATTEMPTS if current.asked == __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
     try:
         page = request_page(sync.api, 1, current.asked, sync.filter, attempts)
     except SyncError as error:
@@ -880,7 +881,7 @@ def describe_status(api: Api, response: requests.Response) -> SyncError:
     if status in __RETRIED_STATUSES:
         return SyncError(said, "outage")
     if status < 400:
-        target = urlsplit(response.headers.get("Location", ""))
+        target = urlsplit(urljoin(response.url, response.headers.get("Location", "")))
         problem = "other path" if target.path.endswith(f"{__PATH}/") else "redirect"
         host = quote_text(api, target.hostname or "no host")
         return SyncError(f"HTTP {status}, a redirect to {host}", problem)
@@ -1391,7 +1392,8 @@ def describe_unforeseen(error: Exception) -> str:
     places = traceback.extract_tb(error.__traceback__)
     path = ", ".join(f"{at.name}() {at.lineno}" for at in places if at.filename == __file__)
     said = "" if places[-1].filename == __file__ else f": {error}"
-    return f"{type(error).__name__} in connector.py (function and line: {path}){said}"
+    advice = "run the sync again, and if it lasts, report this line as a bug"
+    return f"{type(error).__name__} in connector.py (function and line: {path}){said}; {advice}"
 
 
 # --- The configuration --------------------------------------------------------------------------
