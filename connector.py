@@ -734,12 +734,12 @@ def request_page(api: Api, number: int, per_page: int, since, attempts=__ATTEMPT
     params: dict = {__PAGE_PARAM: number - 1 + __FIRST_PAGE, __PER_PAGE_PARAM: per_page}
     if since is not None:
         params[api.updated_since_param] = since
-    options = {"params": {**params, **__OTHER_PARAMS}}
+    name = f"Page {number} of the users"
+    asked = {"url": api.base_url + __PATH, "params": {**params, **__OTHER_PARAMS}}
     read = partial(read_users, per_page=per_page)
-    url = api.base_url + __PATH
-    request = Request(f"Page {number} of the users", url, read, number == 1, options)
+    is_first = number == 1
     try:
-        return make_request_with_retry(api, request, attempts)
+        return make_request_with_retry(api, name, read, is_first, attempts=attempts, **asked)
     except SyncError as error:
         if error.problem not in __REFUSALS:
             raise
@@ -767,18 +767,6 @@ class Api:
         self.session.close()
 
 
-@dataclass
-class Request:
-    """What to ask, and how to read the answer."""
-
-    name: str  # for messages, such as `Page 3 of the users`
-    url: str
-    read: Callable  # makes the result of the Api and a response of 2xx; raises SyncError
-    is_first: bool  # no answer has shown yet that the settings are right
-    options: dict = field(default_factory=dict)  # for requests, such as params
-    method: str = "GET"
-
-
 def open_api(settings: dict, state: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_AFTER_SECONDS):
     """The Api with its session, which the caller closes. state: with one, mock users have left."""
     session = requests.Session()
@@ -799,39 +787,47 @@ def open_api(settings: dict, state: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_
     return Api(session, settings["source"], settings["base_url"], param, days, attempts, wait)
 
 
-def make_request_with_retry(api: Api, request: Request, attempts: int = __ATTEMPTS):
-    """Make a request, again where another attempt may help. Returns what request.read() does, or
-    raises SyncError. attempts: how often to ask, where smaller pages may help instead."""
+def make_request_with_retry(api: Api, name: str, read: Callable, is_first=False, **request):
+    """Make a request, again where another attempt may help. Returns what read() makes of it.
+
+    Args:
+        name: for messages, such as `Page 3 of the users`.
+        read: gets `api` and a response of 2xx; raises SyncError.
+        is_first: no answer has shown yet that the settings are right.
+        request: arguments for requests, such as url and params; and `attempts`, how often to ask
+            where smaller pages may help instead.
+    Raises:
+        SyncError: its `problem` says what may help.
+    """
+    attempts = request.pop("attempts", api.attempts)
     attempt = 0
     while True:
         attempt += 1
         try:
-            return send_request(api, request)
+            return read(api, send_request(api, request))
         except SyncError as error:
             failure = error
-        limit = api.attempts
-        if failure.problem in __CURED_BY_SMALLER_PAGES:
-            limit = min(limit, attempts)
+        may_shrink = failure.problem in __CURED_BY_SMALLER_PAGES
+        limit = min(api.attempts, attempts) if may_shrink else api.attempts
         is_too_long = failure.retry_after > api.max_retry_after_seconds
         if failure.problem not in __RETRIED or attempt >= limit or is_too_long:
-            advice = advise(api, request, failure.problem)
-            message = f"{request.name} could not be read: {failure}; {advice}"
-            raise SyncError(message, failure.problem)
+            advice = advise(api, is_first, failure.problem)
+            raise SyncError(f"{name} could not be read: {failure}; {advice}", failure.problem)
         backoff = 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
         wait = max(min(backoff, __MAX_BACKOFF_SECONDS), failure.retry_after)
-        tried = f"{request.name}: attempt {attempt} of {limit}"
+        tried = f"{name}: attempt {attempt} of {limit}"
         log.warning(f"{tried}: {failure}; next in {write_duration(wait)}")
         time.sleep(wait)
         if api.is_closed:
             raise SyncError("The sync has ended")
 
 
-def send_request(api: Api, request: Request):
+def send_request(api: Api, request: dict) -> requests.Response:
     """One attempt. Raises SyncError, which quotes no header."""
     try:
         # requests would take the key along to whatever host a redirect names.
         limits: dict = {"timeout": __TIMEOUT_SECONDS, "allow_redirects": False}
-        response = api.session.request(request.method, request.url, **request.options, **limits)
+        response = api.session.request(**{"method": "GET", **request, **limits})
     except requests.ConnectTimeout:
         raise SyncError("no connection in time", "no connection") from None
     except requests.Timeout:
@@ -847,7 +843,7 @@ def send_request(api: Api, request: Request):
         api.answered_at = min(now(), read_date(response, "Date") or now())
     if response.status_code >= 300:
         raise describe_status(api, response)
-    return request.read(api, response)
+    return response
 
 
 def now() -> datetime:
@@ -889,19 +885,17 @@ def describe_status(api: Api, response: requests.Response) -> SyncError:
     return SyncError(said, "firewall" if is_web_page else status)
 
 
-def advise(api: Api, request: Request, problem: str | int) -> str:
-    """What to do about a problem."""
-    if not request.is_first and problem not in __ALWAYS_ADVISED:
+def advise(api: Api, is_first: bool, problem: str | int) -> str:
+    """What to do about a problem. Later pages show that the settings are right."""
+    if not is_first and problem not in __ALWAYS_ADVISED:
         return f"the pages before were answered, so the settings are right: {__AGAIN_ADVICE}"
     advice = {**__ADVICE, **__REPORT_ADVICE} if api.source == "report" else __ADVICE
     return advice.get(400 if problem == 422 else problem, "check base_url")
 
 
 def write_duration(seconds: float) -> str:
-    """A wait as people read it: `1.5 s`, `5 min` or `2.5 h`."""
-    if seconds <= 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds <= 7_200 else f"{seconds / 3_600:.1f} h"
+    """A wait as people read it: `1.5 s` or `5 min`."""
+    return f"{seconds:.1f} s" if seconds <= 120 else f"{seconds / 60:.0f} min"
 
 
 def read_retry_after(response: requests.Response) -> float:
@@ -1087,8 +1081,8 @@ def read_report(sync: Sync) -> Pass:
     current = Pass(asked=0)
     for number in range(1, last + 1):
         name = f"Page {number} of the Users report"
-        options = {"params": {"page": number}, "headers": {"Accept": "text/csv"}}
-        page = make_request_with_retry(sync.api, Request(name, address, read_csv, False, options))
+        request = {"url": address, "params": {"page": number}, "headers": {"Accept": "text/csv"}}
+        page = make_request_with_retry(sync.api, name, read_csv, **request)
         if not page.count:
             raise SyncError(f"{name} holds nobody; {__AGAIN_ADVICE}")
         if current.pages and page.rows == current.pages[-1].rows:
@@ -1100,14 +1094,14 @@ def read_report(sync: Sync) -> Pass:
 
 def order_report(api: Api) -> str:
     """Order the report. Returns the number of the task that makes it. Raises SyncError."""
+    name = "The order of the Users report"
+    url = f"{api.base_url}{__REPORT_PATH}/{__REPORT_NUMBER}"
     order = {"reportId": __REPORT_NUMBER, "selectedFilters": {}, "timezone": "UTC"}
     order = {**order, "paginate": True, **__REPORT_OPTIONS}
-    options = {"json": order, "headers": {"Accept": "text/csv"}}  # as public clients send it
-    url = f"{api.base_url}{__REPORT_PATH}/{__REPORT_NUMBER}"
-    request = Request("The order of the Users report", url, read_object, True, options, "POST")
-    task = look_up(make_request_with_retry(api, request), "taskId")
+    request = {"method": "POST", "url": url, "json": order, "headers": {"Accept": "text/csv"}}
+    task = look_up(make_request_with_retry(api, name, read_object, True, **request), "taskId")
     if type(task) not in (int, str) or task == "":
-        raise SyncError(f"The order of the Users report has no usable taskId; {__AGAIN_ADVICE}")
+        raise SyncError(f"{name} has no usable taskId; {__AGAIN_ADVICE}")
     return str(task)
 
 
@@ -1128,24 +1122,23 @@ def wait_for_report(api: Api, task: str) -> tuple:
     """Wait until the report is ready, at most an hour. Returns the address of its pages, and how
     many there are. Raises SyncError."""
     url = f"{api.base_url}{__REPORT_PATH}/tasks/{quote(task, safe='')}/status"
-    options = {"headers": {"Accept": "*/*"}}
-    request = Request("The status of the Users report", url, read_object, False, options)
     end = time.monotonic() + __REPORT_TIMEOUT_SECONDS
-    pauses = itertools.chain(
-        __REPORT_PAUSES_SECONDS, itertools.repeat(__REPORT_PAUSES_SECONDS[-1])
-    )
-    status = "completed or not"
+    pauses = iter(__REPORT_PAUSES_SECONDS)
+    status = ""
     while status != "completed":
-        if time.monotonic() >= end:
-            raise SyncError(f"No Users report after an hour, only `{status}`; {__AGAIN_ADVICE}")
-        time.sleep(next(pauses))
-        answer = make_request_with_retry(api, request)
+        time.sleep(next(pauses, __REPORT_PAUSES_SECONDS[-1]))
+        name = "The status of the Users report"
+        answer = make_request_with_retry(
+            api, name, read_object, url=url, headers={"Accept": "*/*"}
+        )
         status = quote_text(api, str(look_up(answer, "status")))
-        log.info(f"The Users report: {status}")
+        log.info(f"{name}: {status}")
         if status == "error":
             reasons = [look_up(answer, "message"), look_up(answer, "errorCode")]
             said = quote_text(api, ", ".join(str(reason) for reason in reasons if reason))
             raise SyncError(f"Awardco could not make the Users report ({said}); {__AGAIN_ADVICE}")
+        if status != "completed" and time.monotonic() >= end:
+            raise SyncError(f"{name} is still `{status}` after an hour; {__AGAIN_ADVICE}")
     last = look_up(answer, "totalPages")
     if type(last) is not int or last < 1:
         raise SyncError(f"The Users report has no usable totalPages; {__AGAIN_ADVICE}")
