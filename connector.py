@@ -888,7 +888,8 @@ def describe_status(api: Api, response: requests.Response) -> SyncError:
 def advise(api: Api, is_first: bool, problem: str | int) -> str:
     """What to do about a problem. Later pages show that the settings are right."""
     if not is_first and problem not in __ALWAYS_ADVISED:
-        return f"the pages before were answered, so the settings are right: {__AGAIN_ADVICE}"
+        before = "requests" if api.source == "report" else "pages"
+        return f"the {before} before were answered, so the settings are right: {__AGAIN_ADVICE}"
     advice = {**__ADVICE, **__REPORT_ADVICE} if api.source == "report" else __ADVICE
     return advice.get(400 if problem == 422 else problem, "check base_url")
 
@@ -1084,7 +1085,7 @@ def read_report(sync: Sync) -> Pass:
         request = {"url": address, "params": {"page": number}, "headers": {"Accept": "text/csv"}}
         page = make_request_with_retry(sync.api, name, read_csv, **request)
         if not page.count:
-            raise SyncError(f"{name} holds nobody; {__AGAIN_ADVICE}")
+            raise SyncError(f"{name} has no users; {__AGAIN_ADVICE}")
         if current.pages and page.rows == current.pages[-1].rows:
             raise SyncError(f"{name} repeats the page before; {__AGAIN_ADVICE}")
         current.pages.append(page)
@@ -1112,7 +1113,7 @@ def read_object(api: Api, response: requests.Response) -> dict:
     fields = body if isinstance(body, dict) else {}
     others = {name: value for name, value in fields.items() if fold_name(name) != "status"}
     has_failed = look_up(fields, "status") == "error"
-    if has_failed or (fields and not tells_error(others, users=[])):
+    if isinstance(body, dict) and (has_failed or not tells_error(others, users=[])):
         return fields
     said = quote_error(api, response)
     raise SyncError(f"HTTP {response.status_code}, but it reports an error{said}", "outage")
@@ -1151,8 +1152,11 @@ def check_address(api: Api, address) -> str:
     try:
         url = str(requests.Request("GET", urljoin(f"{api.base_url}/", address)).prepare().url)
         origin = find_origin(url)
+        if not address:
+            raise ValueError
     except (AttributeError, TypeError, ValueError):
-        raise SyncError(f"The Users report has no usable address; {__AGAIN_ADVICE}") from None
+        why = "The Users report has no usable paginatedApiBaseUrl"
+        raise SyncError(f"{why}; {__AGAIN_ADVICE}") from None
     trusted = [find_origin(f"https://{host}") for host in __REPORT_HOSTS]
     if "@" in urlsplit(url).netloc or origin not in (find_origin(api.base_url), *trusted):
         host = quote_text(api, origin)
@@ -1173,7 +1177,7 @@ def read_csv(api: Api, response: requests.Response) -> Page:
     text = decode(response)
     kind = response.headers.get("Content-Type", "").lower()
     if "html" in kind or "json" in kind or text.lstrip()[:1] in ("{", "<"):
-        said = quote_error(api, response)
+        said = quote_error(api, response) or " (a web page, such as a login page)"
         raise SyncError(f"HTTP {response.status_code}, but the body is not CSV{said}", "web page")
     try:
         lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
@@ -1194,12 +1198,15 @@ def name_columns(api: Api, written: list) -> list:
     declared = {fold_name(name): name for name in (*__COLUMNS, *__REPORT_COLUMNS)}
     declared.update({fold_name(name): column for name, column in __REPORT_NAMES.items()})
     names = [declared.get(fold_name(name), name) for name in written]
-    is_heading = any(fold_name(name) in declared for name in written)
-    found = name_fields(api, dict.fromkeys(written)) if is_heading else "not named: maybe cells"
-    if len(set(names)) < len(names):
-        raise SyncError(f"the CSV is broken: of {found}, two are the same column", "outage")
+    times = Counter(names)
+    twice = [name for name, column in zip(written, names, strict=True) if times[column] > 1]
+    if twice:
+        found = name_fields(api, dict.fromkeys(twice))
+        raise SyncError(f"the CSV is broken: a column comes twice ({found})", "outage")
     if __KEY not in names:
-        raise SyncError(f"no column is the {__KEY}; there are {found}", "no column")
+        is_heading = any(name in declared.values() for name in names)
+        found = name_fields(api, dict.fromkeys(written)) if is_heading else "perhaps cells"
+        raise SyncError(f"no column is the {__KEY} (there are {found})", "no column")
     return names
 
 

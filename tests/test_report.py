@@ -25,9 +25,9 @@ CELLS = ("cells",)
 BROKEN = ("csv",)
 TWICE = ("preferred name", "twice")
 TWO_NAMES = ("employee id", "employee_id")
-NO_KEY = ("no employee id", "employee number")
+NO_KEY = ("no column is the employeeid", "employee number")
 EMPTY = ("no users", "page 2")
-SAME = ("page 2", "page 1")
+SAME = ("page 2", "the page before")
 NOBODY = ("no users",)
 NO_COUNT = ("totalpages",)
 NO_ADDRESS = ("paginatedapibaseurl",)
@@ -36,7 +36,7 @@ HTML = ("web page",)
 NO_DISK = ("no disk",)
 NOT_READY = ("queued", "hour")
 NO_PERMISSION = ("403", "permission", "reports")
-DOUBT = ("users may be missing", "two pages")
+DOUBT = ("users may be missing", "places")
 FEWER = ("25", "40")
 CHOOSE_REPORT = ("set source to report",)
 OTHER_FOLDER = ("another folder", "fivetran reset")
@@ -181,13 +181,13 @@ def test_every_column_that_awardco_names_lands_as_it_was_sent(project, api, spel
         assert outcome.columns[column] == "VARCHAR", column
         assert [row[column] for row in found] == CELLS_IN_THEM
     assert [row["created_at"] for row in found] == [at and utc(at) for at in CREATED.values()]
-    assert outcome.log_lines("of created_at")
+    assert outcome.log_lines("created_at: ")
     assert {"hire_date", "archived_date", "meta_department"} < outcome.columns.keys()
 
 
 def test_the_notation_of_the_report_is_read_for_the_report_only(in_memory, api):
     api.users = [{**row, "created_at": "05/13/2020 4:01:02 PM"} for row in users(3)]
-    assert "of created_at" in in_memory.sync(api).log
+    assert "created_at: " in in_memory.sync(api).log
 
 
 def test_the_options_choose_columns_and_names_that_compare_equal_keep_their_values(
@@ -380,7 +380,7 @@ https://api.awardco.com@evil.example{path}  https://api.awardco.com.evil.example
 https://api.awardco.com:8443{path}  https://api.awardco.com:port{path}  ftp://api.awardco.com{path}
 http://api.awardco.com{path}  http://api.awardco.com:443{path}  https://files.awardco.com{path}
 https://somebody:else@api.awardco.com{path}  https://аpi.awardco.com{path}  https://[evil{path}
-\\\\evil.example{path}  file:///etc/passwd
+file:///etc/passwd
 """
 HOSTS = ("https://evil.example", "com.evil.example", "8443", "files.awardco.com")
 
