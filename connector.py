@@ -218,7 +218,8 @@ def run_sync(configuration: dict, state: dict):
         sync = start_sync(api, state)
         warn_of_unknown_settings(configuration, op.warning)
         if api.source == "report":
-            sync_report(sync)
+            current = read_report(sync)
+            finish_sync(sync, current, find_doubt(sync, current, None))
         else:
             sync_users(sync)
 
@@ -246,7 +247,6 @@ class Sync:
     filter: str | None  # frozen; only read_window() drops it, if it is refused
     started_at: datetime  # by this machine's clock; for last_full_sync only
     cursor: str | None  # where last_sync_time may stand so far, as the API wrote it
-    cursor_at: datetime | None  # the cursor, parsed
     known: dict = field(default_factory=dict)  # employeeId to updated_at: 40 MB for 200,000 users
     totals: list = field(default_factory=list)  # of each page: its total and its number of users
     delivered: list = field(default_factory=list)  # the rows of each page, for mark_leavers()
@@ -399,9 +399,9 @@ def read_window(sync: Sync, asked: int) -> Pass:
             raise
         refusal = str(error)
     log.info(f"Asking for page 1 without the filter, which may be refused: {refusal}")
-    if failure := try_page_1(sync.api, None).refusal:
+    if failure := try_page_1(sync.api, __SMALL_PAGE, None).refusal:
         raise SyncError(failure)
-    with_filter = try_page_1(sync.api, sync.filter)
+    with_filter = try_page_1(sync.api, __SMALL_PAGE, sync.filter)
     if not with_filter.refusal:
         return read_pass(sync, asked)  # an outage has passed
     if with_filter.is_nobody:
@@ -409,16 +409,6 @@ def read_window(sync: Sync, asked: int) -> Pass:
     sync.filter_refusal = refusal
     sync.filter = None
     return read_pass(sync, __LARGE_PAGE)
-
-
-def try_page_1(api: Api, since: str | None) -> Page:
-    """Page 1 of a small size; if it fails, that is its refusal."""
-    try:
-        return request_page(api, 1, __SMALL_PAGE, since, __LARGE_PAGE_ATTEMPTS)
-    except SyncError as error:
-        if error.problem not in __CURED_BY_SMALLER_PAGES:
-            raise
-        return Page([], refusal=str(error))
 
 
 def read_pass(sync: Sync, asked: int) -> Pass:
@@ -484,11 +474,11 @@ def take_user(sync: Sync, page: Page, user: dict, key: str | None) -> dict | Non
 
 def move_cursor(sync: Sync, updated_at: datetime, text: str):
     """Move the cursor to a newer time, if the sync's first answer is later by the margin."""
-    if sync.cursor_at is None or updated_at > sync.cursor_at:
+    reached = parse_timestamp(sync.cursor)
+    if reached is None or updated_at > reached:
         margin = __CURSOR_MARGIN if read_iso(text).tzinfo else __CURSOR_MARGIN_WITHOUT_ZONE
         if sync.api.answered_at - updated_at >= margin:
             sync.cursor = text
-            sync.cursor_at = updated_at
 
 
 # --- The beginning and the end of a sync --------------------------------------------------------
@@ -505,10 +495,9 @@ def start_sync(api: Api, state: dict) -> Sync:
     is_due = is_full_read_due(api, earlier)
     since = None if is_due else cursor
     reads_all = since is None
-    cursor_at = parse_timestamp(cursor)
     everybody = "Full sync: all users (full_sync_days)" if is_due else "Full sync: all users"
     log.info(f"Incremental sync: users changed since {since}" if since else everybody)
-    return Sync(api, state, is_continued, is_due, reads_all, since, now(), cursor, cursor_at)
+    return Sync(api, state, is_continued, is_due, reads_all, since, now(), cursor)
 
 
 def check_state(state: dict, is_mock: bool):
@@ -652,7 +641,10 @@ class Page:
 def fetch_users(sync: Sync, current: Pass) -> Iterator[Page]:
     """Yield the pages of a pass that hold users. While one is delivered, the next is on its way,
     but no other: a hire could move a user from a page not yet answered to one that was."""
-    page: Page | None = request_first_page(sync, current)
+    attempts = __ATTEMPTS if current.asked == __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
+    page: Page | None = try_page_1(sync.api, current.asked, sync.filter, attempts)
+    if page.refusal:
+        raise SyncError(page.refusal, "page 1")
     while page and not is_endless(sync, current):
         current.pages.append(page)
         ahead = request_ahead(sync, current)
@@ -663,17 +655,14 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Page]:
             page = look_beyond(sync, current, page)
 
 
-def request_first_page(sync: Sync, current: Pass) -> Page:
-    """Ask for page 1. Its refusal is an error here."""
-    attempts = __ATTEMPTS if current.asked == __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
+def try_page_1(api: Api, asked: int, since: str | None, attempts=__LARGE_PAGE_ATTEMPTS) -> Page:
+    """Page 1; if it fails where smaller pages or no filter may help, that is its refusal."""
     try:
-        page = request_page(sync.api, 1, current.asked, sync.filter, attempts)
+        return request_page(api, 1, asked, since, attempts)
     except SyncError as error:
-        is_curable = error.problem in __CURED_BY_SMALLER_PAGES
-        raise SyncError(str(error), "page 1" if is_curable else error.problem) from None
-    if page.refusal:
-        raise SyncError(page.refusal, "page 1")
-    return page
+        if error.problem not in __CURED_BY_SMALLER_PAGES:
+            raise
+        return Page([], refusal=str(error))
 
 
 def request_ahead(sync: Sync, current: Pass) -> Future:
@@ -800,9 +789,7 @@ def make_request_with_retry(api: Api, name: str, read: Callable, is_first=False,
         SyncError: its `problem` says what may help.
     """
     attempts = request.pop("attempts", api.attempts)
-    attempt = 0
-    while True:
-        attempt += 1
+    for attempt in itertools.count(1):
         try:
             return read(api, send_request(api, request))
         except SyncError as error:
@@ -1070,12 +1057,6 @@ def decode(response: requests.Response) -> str:
 # --- The Users report ---------------------------------------------------------------------------
 # The report is ordered, made ready by the API, and read in pages of CSV. It is of everybody.
 # That all pages are cut from one snapshot is said nowhere, so find_doubt() judges them too.
-def sync_report(sync: Sync):
-    """Read the report, then store and report what that proves. Raises SyncError."""
-    current = read_report(sync)
-    finish_sync(sync, current, find_doubt(sync, current, None))
-
-
 def read_report(sync: Sync) -> Pass:
     """Order the report, wait until it is ready, and deliver its pages. Raises SyncError."""
     address, last = wait_for_report(sync.api, order_report(sync.api))
