@@ -176,8 +176,6 @@ __TOTALS += " totalentries totalrows"
 __MORE_FLAGS = "hasmore hasnext hasnextpage"
 __ENVELOPES = "meta pagination paging page pageinfo"  # objects in which totals and flags stand
 
-__ZONED_MINUTE = re.compile(r"\A(\d{4}-\d\d-\d\dT\d\d:\d\d)(Z|[+-]\d\d:\d\d)\Z", re.A | re.I)
-
 
 class ConfigurationError(ValueError):
     """A setting that cannot be used; the message names it and says what to do."""
@@ -488,8 +486,10 @@ def start_sync(api: Api, state: dict) -> Sync:
     Raises SyncError."""
     if api.source == "mock":
         log.info("Mock mode: these users are made up, see mock_data/users.json")
-    check_state(state, api.source == "mock")
-    is_continued = find_source(state) == api.source
+    is_first = not any(name in state for name in __STATE_NAMES)
+    came_from = "" if is_first else state.get("source", "users")  # old versions stored none
+    check_state(state, came_from, api.source)
+    is_continued = came_from == api.source
     earlier = state if is_continued else {}
     cursor = None if api.source == "report" else earlier.get("last_sync_time")
     is_due = is_full_read_due(api, earlier)
@@ -500,29 +500,19 @@ def start_sync(api: Api, state: dict) -> Sync:
     return Sync(api, state, is_continued, is_due, reads_all, since, now(), cursor)
 
 
-def check_state(state: dict, is_mock: bool):
+def check_state(state: dict, came_from: str, source: str):
     """Raise SyncError if the state is damaged, or mixes made-up users with real ones."""
-    damaged = [name for name in __TIME_NAMES if name in state and not parse_timestamp(state[name])]
-    if type(state.get("users", 0)) is not int:
-        damaged.append("users")
-    if state.get("source", "users") not in ("users", "report", "mock"):
-        damaged.append("source")
-    if damaged:
-        raise SyncError(
-            f"The state cannot be used: {damaged[0]} is unreadable; {__RESTART_ADVICE}"
-        )
-    came_from = find_source(state)
-    if came_from and (came_from == "mock") != is_mock:
-        kinds = (
-            "real, but mock mode makes them up" if is_mock else "made up, but now they are real"
-        )
+    readable: dict = {name: parse_timestamp(state[name]) for name in __TIME_NAMES if name in state}
+    readable["users"] = type(state.get("users", 0)) is int
+    readable["source"] = state.get("source", "users") in ("users", "report", "mock")
+    for name, is_readable in readable.items():
+        if not is_readable:
+            raise SyncError(f"The state cannot be used: {name} is unreadable; {__RESTART_ADVICE}")
+    is_mock = source == "mock"
+    if came_from and is_mock != (came_from == "mock"):
+        kind = "real, but mock mode makes them up" if is_mock else "made up, but now they are real"
         advice = "use another folder, or run `fivetran reset`, which deletes the local table"
-        raise SyncError(f"The users of the last sync were {kinds}; {advice} and its state")
-
-
-def find_source(state: dict) -> str:
-    """What the syncs before read; "" if there were none. Old versions did not store it."""
-    return state.get("source", "users") if any(name in state for name in __STATE_NAMES) else ""
+        raise SyncError(f"The users of the last sync were {kind}; {advice} and its state")
 
 
 def is_full_read_due(api: Api, state: dict) -> bool:
@@ -906,11 +896,11 @@ def read_date(response: requests.Response, header: str) -> datetime | None:
 def quote_error(api: Api, response: requests.Response) -> str:
     """What the API said of an error; the rest of an answer may hold users."""
     names = __REASONS if response.status_code < 400 else f"{__REASONS} {__REASONS_OF_A_STATUS}"
-    text = ""
     with suppress(SyncError):
         said = parse_json(response)
-        text = quote_text(api, find_message(said, names)) if isinstance(said, dict) else ""
-    return f"; the API said: {text}" if text else ""
+        if isinstance(said, dict) and (text := quote_text(api, find_message(said, names))):
+            return f"; the API said: {text}"
+    return ""
 
 
 def quote_text(api: Api, text: str) -> str:
@@ -997,14 +987,13 @@ def name_fields(api: Api, fields) -> str:
 def tells_error(fields: dict, users) -> bool:
     """Whether an answer says that it failed. Change this if your API ends its list that way."""
     failures = dict(__FAILURES)
-    folded = {fold_name(name): fields[name] for name in fields}
-    if users is None and not folded.get("success"):
+    if users is None and not look_up(fields, "success"):
         failures["message detail"] = __ERROR
     return any(
         re.fullmatch(values, text.strip(), re.IGNORECASE | re.DOTALL)
         for names, values in failures.items()
         for name in names.split()
-        for text in list_texts(folded.get(name))
+        for text in list_texts(look_up(fields, name))
     )
 
 
@@ -1012,8 +1001,8 @@ def list_texts(value) -> list:
     """A field's texts: of an object, which can hold a request id, its code and message, if any."""
     if not isinstance(value, dict):
         return [str(value)]
-    inner = {fold_name(name): str(said) for name, said in value.items()}
-    return [inner[name] for name in ("code", "message") if name in inner] or [*inner.values()]
+    said = list_values([value], "code message") or value.values()
+    return [str(text) for text in said]
 
 
 def parse_json(response: requests.Response):
@@ -1103,16 +1092,15 @@ def read_object(api: Api, response: requests.Response) -> dict:
 def wait_for_report(api: Api, task: str) -> tuple:
     """Wait until the report is ready, at most an hour. Returns the address of its pages, and how
     many there are. Raises SyncError."""
+    name = "The status of the Users report"
     url = f"{api.base_url}{__REPORT_PATH}/tasks/{quote(task, safe='')}/status"
+    request = {"url": url, "headers": {"Accept": "*/*"}}
     end = time.monotonic() + __REPORT_TIMEOUT_SECONDS
     pauses = iter(__REPORT_PAUSES_SECONDS)
     status = ""
     while status != "completed":
         time.sleep(next(pauses, __REPORT_PAUSES_SECONDS[-1]))
-        name = "The status of the Users report"
-        answer = make_request_with_retry(
-            api, name, read_object, url=url, headers={"Accept": "*/*"}
-        )
+        answer = make_request_with_retry(api, name, read_object, **request)
         status = quote_text(api, str(look_up(answer, "status")))
         log.info(f"{name}: {status}")
         if status == "error":
@@ -1295,8 +1283,9 @@ def encode_undeclared(value):
     """The value for a column of inferred type, written so that the inference keeps it exact."""
     if isinstance(value, float):
         return re.sub(r"\A(-?\d+)e", r"\1.0e", repr(value))  # a DOUBLE: floats get 32 bits
-    if isinstance(value, str):
-        return __ZONED_MINUTE.sub(r"\1:00\2", value)  # SDK 3.0.0 fails on times without seconds
+    if isinstance(value, str):  # SDK 3.0.0 fails on times with a zone and without seconds
+        minute_and_zone = r"(?ai)\A(\d{4}-\d\d-\d\dT\d\d:\d\d)(Z|[+-]\d\d:\d\d)\Z"
+        return re.sub(minute_and_zone, r"\1:00\2", value)
     return value
 
 
@@ -1413,8 +1402,7 @@ def validate_configuration(configuration: dict) -> dict:
     if is_mock:
         settings.update(api_key="mock", base_url=__MOCK_BASE_URL)
     for name, value in settings.items():
-        for fault, remedy in __FAULTS[name].items():
-            check_setting(name, value, fault, remedy)
+        check_setting(name, value)
     if is_mock and os.environ.get("FIVETRAN_DEPLOYMENT_MODEL") != "local_debug":
         raise ConfigurationError("use_mock is for `fivetran debug` and `fivetran run`: remove it.")
     parent, _, leaf = __PATH.rpartition("/")  # pasted along; not the host of https://api
@@ -1424,12 +1412,12 @@ def validate_configuration(configuration: dict) -> dict:
     return {**settings, "base_url": url, "source": source, "updated_since_param": param}
 
 
-def check_setting(name: str, value: str, fault: str, remedy: str):
+def check_setting(name: str, value: str):
     """Raise ConfigurationError if a setting has a fault."""
-    if re.fullmatch(fault, value, re.ASCII | re.DOTALL):
-        raise ConfigurationError(
-            f"{name} {'cannot be used' if value else 'is missing'}: {remedy}."
-        )
+    said = "cannot be used" if value else "is missing"
+    for fault, remedy in __FAULTS[name].items():
+        if re.fullmatch(fault, value, re.ASCII | re.DOTALL):
+            raise ConfigurationError(f"{name} {said}: {remedy}.")
 
 
 def get_setting(configuration: dict, name: str) -> str:
