@@ -24,7 +24,6 @@ import random
 import re
 import socket
 import ssl
-import string
 import time
 import traceback
 import unicodedata
@@ -76,16 +75,10 @@ __COLUMNS = {
     "updated_at": "UTC_DATETIME",
     "created_at": "UTC_DATETIME",
 }
-__REPORT_COLUMNS = {  # Awardco's help centre; undeclared, a language `T` would become true
-    "Preferred Name": "STRING",
-    "Secondary Email": "STRING",
-    "Username": "STRING",
-    "Phone Number": "STRING",
-    "Language": "STRING",
-    "Country": "STRING",
-    "Nomination Approval Ids": "STRING",
-    "Birth Date": "STRING",
-}
+# Texts in the report: Awardco's help centre. Undeclared, a language `T` would become true.
+__REPORT_TEXTS: tuple = ("Preferred Name", "Secondary Email", "Username", "Phone Number", "Language")
+__REPORT_TEXTS += ("Country", "Nomination Approval Ids", "Birth Date")
+__REPORT_COLUMNS = dict.fromkeys(__REPORT_TEXTS, "STRING")
 __REPORT_NAMES = {"Created Date": "created_at"}  # Awardco's help centre; others by comparison
 __OTHER_FIELDS = "other_fields"  # JSON: fields without a column, and values that do not fit one
 __TIME_NAMES = ("last_sync_time", "last_full_sync")  # in the state, with the two below
@@ -248,6 +241,7 @@ class Sync:
     known: dict = field(default_factory=dict)  # employeeId to updated_at: 40 MB for 200,000 users
     totals: list = field(default_factory=list)  # of each page: its total and its number of users
     delivered: list = field(default_factory=list)  # the rows of each page, for mark_leavers()
+    filled: set = field(default_factory=set)  # declared columns in which somebody has a value
     filter_refusal: str = ""  # why everybody is read in spite of the filter
 
     @property
@@ -344,8 +338,7 @@ def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
 
 def find_page_size(current: Pass) -> int:
     """How many users the pages after page 1 ask for: as many as it brought, since an API may count
-    capped pages by what was asked for. But a page 1 below any cap shows none, and one that lacks a
-    few users, such as 97 of 100, shows an API that hides some."""
+    capped pages by what was asked for. But 97 of 100 are no cap: such an API hides some users."""
     came = current.pages[0].count if current.pages else 0
     is_cap = came <= current.asked // 2 or came % __SMALLEST_CAP == 0
     return came if came >= __SMALLEST_CAP and is_cap else current.asked
@@ -366,13 +359,11 @@ def is_endless(sync: Sync, current: Pass) -> bool:
 def ends_with_full_page(sync: Sync, current: Pass) -> bool:
     """Whether the last page is as full as was asked for, or a page 1 as full as a usual cap. In a
     sync of changes, 250 can come by chance, and 300 less often."""
-    if not current.records or not current.pages[-1].count:
-        return False
-    came = current.pages[-1].count
+    came = current.pages[-1].count if current.pages else 0
     is_cap = came >= __SMALLEST_CAP and __LARGE_PAGE % came == 0
     is_round = sync.filter is None or came % __SMALL_PAGE == 0
     is_capped_page_1 = len(current.pages) == 1 and is_cap and is_round
-    return came >= current.pages[-1].asked or is_capped_page_1
+    return came > 0 and (came >= current.pages[-1].asked or is_capped_page_1)
 
 
 def is_like(current: Pass, previous: Pass | None) -> bool:
@@ -388,8 +379,7 @@ def is_like(current: Pass, previous: Pass | None) -> bool:
 
 
 def read_window(sync: Sync, asked: int) -> Pass:
-    """Read a pass, and without the filter if the API refuses that: its name, notation or age.
-    asked: how many users to ask for with page 1. Raises SyncError."""
+    """Read a pass, and without the filter if the API refuses that. Raises SyncError."""
     try:
         return read_pass(sync, asked)
     except SyncError as error:
@@ -457,8 +447,8 @@ def take_user(sync: Sync, page: Page, user: dict, key: str | None) -> dict | Non
         page.without_key += 1
         return None
     row = read_row(user, key, page)
-    if len(page.filled) < len(__COLUMNS):
-        page.filled.update(name for name in __COLUMNS if row.get(name) not in (None, ""))
+    if len(sync.filled) < len(__COLUMNS):
+        sync.filled.update(name for name in __COLUMNS if row.get(name) not in (None, ""))
     updated_at = row.get("updated_at")
     if updated_at:
         move_cursor(sync, updated_at, user["updated_at"].strip())
@@ -616,9 +606,8 @@ class Page:
     refusal: str = ""  # why there are none, where the API refused the page
     is_nobody: bool = False  # it sent 204, or no list: with a filter, nobody may have changed
     columnless: frozenset = frozenset()  # fields whose column would be another field's too
-    without_key: int = 0  # users that cannot be stored; these three are counted at the delivery
+    without_key: int = 0  # users that cannot be stored; these two are counted at the delivery
     unreadable: Counter = field(default_factory=Counter)  # values that are null now, by column
-    filled: set = field(default_factory=set)  # declared columns in which somebody has a value
 
     def __post_init__(self):
         self.users = [rename_fields(user) for user in self.users]
@@ -749,8 +738,8 @@ class Api:
 def open_api(settings: dict, state: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_AFTER_SECONDS):
     """The Api with its session, which the caller closes. state: with one, mock users have left."""
     session = requests.Session()
-    session.headers.update({"User-Agent": "fivetran-awardco-users", "Accept": "application/json"})
-    session.headers["Cache-Control"] = "no-cache"
+    session.headers.update({"Accept": "application/json", "Cache-Control": "no-cache"})
+    session.headers["User-Agent"] = "fivetran-awardco-users"
     for header, value in __KEY_HEADER.items():
         session.headers[header] = value.format(key=settings["api_key"])
     session.auth = lambda request: request  # or requests adds a password from ~/.netrc
@@ -942,8 +931,7 @@ def read_users(api: Api, response: requests.Response, per_page: int) -> Page:
 
 
 def look_up(body, path: str):
-    """What a body holds at a path of names, compared without case and signs; the exact name wins.
-    None if nothing."""
+    """What a body holds at a path of names, or None. The exact name wins over other spellings."""
     for name in filter(None, path.split(".")):
         fields = body if isinstance(body, dict) else {}
         spelled = {fold_name(other): value for other, value in fields.items()}
@@ -1090,8 +1078,7 @@ def read_object(api: Api, response: requests.Response) -> dict:
 
 
 def wait_for_report(api: Api, task: str) -> tuple:
-    """Wait until the report is ready, at most an hour. Returns the address of its pages, and how
-    many there are. Raises SyncError."""
+    """Wait until the report is ready. Returns the address of its pages, and how many there are."""
     name = "The status of the Users report"
     url = f"{api.base_url}{__REPORT_PATH}/tasks/{quote(task, safe='')}/status"
     request = {"url": url, "headers": {"Accept": "*/*"}}
@@ -1116,8 +1103,7 @@ def wait_for_report(api: Api, task: str) -> tuple:
 
 
 def check_address(api: Api, address) -> str:
-    """The address of the report's pages, which may be relative. The key goes to no other host.
-    Raises SyncError."""
+    """The address of the report's pages. The key goes to no other host: raises SyncError."""
     try:
         url = str(requests.Request("GET", urljoin(f"{api.base_url}/", address)).prepare().url)
         origin = find_origin(url)
@@ -1318,7 +1304,7 @@ def find_warnings(sync: Sync, current: Pass, doubt: str) -> Iterator[str]:
         yield f"The API does not know the filter `{name}`: {__FILTER_ADVICE}"
     if sync.filter_refusal:
         yield f"The API refuses the filter `{name}`, so everybody was read: {sync.filter_refusal}"
-    empty = find_empty_columns(sync, current)
+    empty = find_empty_columns(sync)
     if empty and len(sync.known) >= __MIN_USERS_TO_JUDGE:
         yield f"No user has a value in {empty}: check whether the API has renamed or hides it"
     if without_key := sum(page.without_key for page in current.pages):
@@ -1335,11 +1321,10 @@ def find_warnings(sync: Sync, current: Pass, doubt: str) -> Iterator[str]:
         yield f"{values} stored as null ({columns}); see {__OTHER_FIELDS}"
 
 
-def find_empty_columns(sync: Sync, current: Pass) -> str:
+def find_empty_columns(sync: Sync) -> str:
     """The declared columns in which nobody has a value; of a report, the first four."""
     expected = [*__COLUMNS][:4] if sync.api.source == "report" else __COLUMNS
-    filled = set().union(*(page.filled for page in current.pages))
-    return ", ".join(column for column in expected if column not in filled)
+    return ", ".join(column for column in expected if column not in sync.filled)
 
 
 def is_filter_ignored(sync: Sync) -> bool:
@@ -1422,7 +1407,7 @@ def check_setting(name: str, value: str):
 
 def get_setting(configuration: dict, name: str) -> str:
     """A setting without the blanks and quotes that are pasted around it; "" if it is not set."""
-    value = str(configuration.get(name) or "").strip(string.whitespace + "\u00a0\"'“”‘’")
+    value = str(configuration.get(name) or "").strip(" \t\r\n\u00a0\"'“”‘’")
     is_placeholder = value.startswith("<") and value.endswith(">")
     return "" if is_placeholder else value
 
@@ -1543,8 +1528,7 @@ def configuration_form() -> ConfigurationForm:
 
 # --- Mock mode ----------------------------------------------------------------------------------
 def answer_mock(updated_since_param: str, have_left: bool, request, **_) -> requests.Response:
-    """What mock mode answers in place of the API, from mock_data/users.json. have_left: without
-    those whom the file names as leavers."""
+    """What mock mode answers, from mock_data/users.json; if have_left, without its leavers."""
     data = json.loads((Path(__file__).parent / "mock_data/users.json").read_text("utf-8"))
     gone = data["leavers"] if have_left else []
     rows = [user for user in data["users"] if user["employeeId"] not in gone]
