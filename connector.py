@@ -76,8 +76,8 @@ __COLUMNS = {
     "created_at": "UTC_DATETIME",
 }
 # Texts in the report: Awardco's help centre. Undeclared, a language `T` would become true.
-__REPORT_TEXTS: tuple = ("Preferred Name", "Secondary Email", "Username", "Phone Number", "Language")
-__REPORT_TEXTS += ("Country", "Nomination Approval Ids", "Birth Date")
+__REPORT_TEXTS: tuple = ("Preferred Name", "Secondary Email", "Username", "Phone Number")
+__REPORT_TEXTS += ("Language", "Country", "Nomination Approval Ids", "Birth Date")
 __REPORT_COLUMNS = dict.fromkeys(__REPORT_TEXTS, "STRING")
 __REPORT_NAMES = {"Created Date": "created_at"}  # Awardco's help centre; others by comparison
 __OTHER_FIELDS = "other_fields"  # JSON: fields without a column, and values that do not fit one
