@@ -2,7 +2,7 @@
 # make test           formatter, linters, type checker and tests
 # make test-all       the same, test-iceberg, test-dbt and test-postgres, with each supported Python on this machine; then test-faults
 # make test-iceberg   fivetran run into a real Iceberg catalog from PyPI (Linux, about a minute)
-# make test-dbt       the models of docs/modelling.md in dbt from PyPI (Linux, about a minute)
+# make test-dbt       the dbt project docs/dbt on the mock users, in dbt from PyPI (Linux, about two minutes)
 # make test-postgres  syncs behind a real PostgreSQL from PyPI (Linux, about a minute)
 # make test-faults    put each fault of tests/faults.py into a copy and check that its test fails (minutes)
 # make bench          the benchmark, which says how long it takes

@@ -1,4 +1,4 @@
-"""The models of docs/modelling.md in dbt itself, over the DuckDB file that a sync wrote.
+"""The dbt project of the documentation, in dbt itself, over the DuckDB file that a sync wrote.
 
 dbt is installed for these tests alone, from requirements-dbt.txt.
 """
@@ -8,26 +8,20 @@ import os
 import tempfile
 from pathlib import Path
 
-import duckdb
 import pytest
 
 import pypi
 from dbt_project import REQUIREMENTS, DbtProject
-from fivetran_api import PROJECT
-from modelling_page import PAGE, blocks, read_everybody, without_status
+from fake_awardco import users
+from fivetran_api import PROJECT, contents
+from modelling_page import DBT, RESULTS, Warehouse, read_everybody
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PIP_HOME = os.environ.get("HOME", "")  # pip's settings are there; conftest.py changes it later
 MOCK_USERS = json.loads((PROJECT / "mock_data" / "users.json").read_text("utf-8"))["users"]
 HISTORY = "analytics_snapshots.awardco_users_history"
-BUILT = {
-    "stg_awardco__users": "success",
-    "awardco_users_history": "success",
-    "every_user_is_there_once": "pass",
-    "no_two_active_users_share_an_email": "pass",
-    "no_change_lies_in_the_future": "pass",
-}
+OF_HISTORY = {"headcount_per_month.sql", "changed_since_yesterday.sql"}
 
 
 @pytest.fixture(scope="module")
@@ -39,66 +33,91 @@ def packages():
             pytest.skip(str(reason))
 
 
-class Warehouse:
-    """The DuckDB file of a project."""
-
-    def __init__(self, project):
-        self.path = project.folder / "files" / "warehouse.db"
-
-    def query(self, sql: str) -> list:
-        with duckdb.connect(str(self.path)) as connection:
-            return connection.execute(sql).fetchall()
-
-    def count(self, table: str) -> int:
-        return self.query(f"select count(*) from {table}")[0][0]
-
-    def history(self, user: dict) -> list:
-        """The balances and marks of a user, from the oldest on."""
-        return self.query(
-            f"select balance, _fivetran_deleted from {HISTORY} "
-            f"where employee_id = '{user['employeeId']}' order by dbt_valid_from"
-        )
+@pytest.fixture
+def warehouse(project):
+    return Warehouse(project)
 
 
-def test_the_models_run_in_dbt_and_keep_who_left_and_came_back(packages, project, tmp_path):
+@pytest.fixture
+def dbt(packages, warehouse, tmp_path):
+    """dbt, which must leave nothing in the project's folder: that is uploaded."""
+    before = contents(DBT)
+    with DbtProject(tmp_path / "dbt", packages, warehouse.path) as dbt:
+        yield dbt
+    assert contents(DBT) == before
+
+
+def date_what_is_new(warehouse: Warehouse, day: str):
+    """Let what the last snapshot saw have been seen on this day."""
+    for column in ("dbt_valid_from", "dbt_valid_to"):
+        warehouse.run(f"update {HISTORY} set {column} = '{day}' where {column} > '2026-05-01'")
+
+
+def test_the_project_keeps_who_left_and_came_back(dbt, project, warehouse):
     assert not project.sync(use_mock="true").failed
-    warehouse = Warehouse(project)
-    with DbtProject(tmp_path / "work", packages, warehouse.path, blocks(PAGE)) as dbt:
-        run_twice(dbt, project, warehouse, MOCK_USERS, BUILT | {"every_status_is_known": "pass"})
+    assert dbt.run("build") == dbt.run("source", "freshness") == []
+    shown = {name: table for name, table in RESULTS.items() if name not in OF_HISTORY}
+    assert {name: warehouse.table(name) for name in shown} == shown
+    date_what_is_new(warehouse, "2026-01-31")
 
-
-def test_without_status_they_run_if_the_named_lines_are_left_out(packages, project, api, tmp_path):
-    api.users = [
-        {name: value for name, value in user.items() if name != "status"} for user in MOCK_USERS
-    ]
-    assert "status" not in project.sync(api).columns
-    warehouse = Warehouse(project)
-    code = without_status(blocks(PAGE))
-    with DbtProject(tmp_path / "work", packages, warehouse.path, code) as dbt:
-        run_twice(dbt, project, warehouse, api.users, BUILT)
-
-
-def run_twice(dbt: DbtProject, project, warehouse: Warehouse, users: list, built: dict):
-    """Build and take snapshots, each before and after people left, and somebody came back."""
-    leaver, comes_back, spender, *stay = users
-    assert dbt.run("build") == built
-    assert dbt.run("snapshot") == {"awardco_users_history": "success"}
-    assert warehouse.count("analytics.stg_awardco__users") == 250
-    assert warehouse.count(HISTORY) == 250  # the second snapshot found no change
-
+    leaver, comes_back, archived, spender, moves, two_records, *stay = MOCK_USERS
+    archived = {**archived, "status": "Archived"}
     spender = {**spender, "balance": 1.5}
-    read_everybody(project, [spender, *stay])
-    assert dbt.run("build") == built
-    assert warehouse.count("analytics.stg_awardco__users") == 248
-    read_everybody(project, [comes_back, spender, *stay])
-    assert dbt.run("snapshot") == {"awardco_users_history": "success"}
-    assert warehouse.count("analytics.stg_awardco__users") == 249
+    moves = {**moves, "department": "Legal"}
+    read_everybody(project, [archived, spender, moves, two_records, *stay])
+    assert dbt.run("snapshot") == []
+    changes = "changed_since_yesterday.sql"
+    assert warehouse.table(changes) == RESULTS[changes]
+    date_what_is_new(warehouse, "2026-02-15")
 
-    assert warehouse.history(leaver) == marks(leaver, False, True)
-    assert warehouse.history(comes_back) == marks(comes_back, False, True, False)
-    assert [balance for balance, _ in warehouse.history(spender)] == [users[2]["balance"], 1.5]
-    assert warehouse.count(HISTORY) == 250 + 1 + 2 + 1
+    hired = {**leaver, "employeeId": "00251", "email": "new@example.com", "hireDate": "2026-03-02"}
+    two_records = {**two_records, "created_at": "2020-01-01T00:00:00Z", "balance": 2}
+    read_everybody(project, [comes_back, archived, spender, moves, two_records, *stay, hired])
+    assert dbt.run("snapshot") == []
+    date_what_is_new(warehouse, "2026-03-10")
+
+    assert dbt.run("build") == []  # with the dates of the example; nothing is new
+    months = "headcount_per_month.sql"
+    assert warehouse.table(months) == RESULTS[months]
+    assert warehouse.rows("two_records.sql") == [(two_records["employeeId"],)]
+
+    for damage in DAMAGE:
+        warehouse.run(damage)
+    assert sorted(name.split("__")[0] for name in dbt.run("test")) == FOUND
 
 
-def marks(user: dict, *deleted: bool) -> list:
-    return [(user["balance"], mark) for mark in deleted]
+DAMAGE = (
+    "update tester.user set email = 'a@example.com' where employee_id < '00010'",
+    "update tester.user set status = 'on leave' where employee_id = '00011'",
+    "update tester.user set updated_at = '2099-01-01' where employee_id = '00012'",
+    "update analytics.fct_monthly_headcount set leavers = 7 where month_start = '2026-03-01'",
+)
+FOUND = [  # by the tests that are named so
+    "accepted_values_stg_awardco",
+    "headcount_adds_up",
+    "no_change_lies_in_the_future",
+    "unique_stg_awardco",
+]
+
+
+def test_it_builds_without_optional_columns_and_when_those_of_the_report_appear(
+    packages, project, api, warehouse, tmp_path
+):
+    names = {"department_column": "meta_department"}
+    with DbtProject(tmp_path / "dbt", packages, warehouse.path, **names) as dbt:
+        api.users = users(6)
+        assert not project.sync(api).failed and dbt.run("build") == []
+        same = {"Meta : Department": "Sales", "Hire Date": "02/28/2020", "Status": "Active"}
+        api.users = [{**row, **same} for row in users(6)]
+        api.users[0].update({"Status": "Archived", "Archived Date": "03/31/2021"})
+        assert not project.sync(api, state={}).failed and dbt.run("build") == []
+        rows = warehouse.run(
+            "select department, hire_date::text, archived_date::text, is_active, count(*) "
+            "from analytics.stg_awardco__users group by all order by 4"
+        )
+        assert rows == [
+            ("Sales", "2020-02-28", "2021-03-31", False, 1),
+            ("Sales", "2020-02-28", None, True, 5),
+        ]
+        warehouse.run("update tester.user set status = null")
+        assert dbt.run("test") == ["somebody_has_a_status"]

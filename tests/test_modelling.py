@@ -1,70 +1,30 @@
-"""The SQL of the documentation works: on mock mode's table, and on one that people left."""
+"""The SQL of the documentation works: on mock mode's table, on one that people left, and on those
+over which an analyst trips."""
 
 import re
-from datetime import timedelta
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 
-import duckdb
 import pytest
 from fivetran_connector_sdk_core.renaming import redshift_safe
 
 from dbt_project import REQUIREMENTS
 from fake_awardco import NOON, user, users
+from fivetran_api import PROJECT
 from harness import connector
-from modelling_page import DOCS, PAGE, blocks, read_everybody, without_status
+from modelling_page import (
+    CODE,
+    DBT,
+    PAGE,
+    RESULTS,
+    Warehouse,
+    read_everybody,
+)
 
-CODE = blocks(PAGE)
-OPERATIONS = blocks((DOCS / "operations.md").read_text(encoding="utf-8"))
-STAGING = "models/staging/stg_awardco__users.sql"
-HISTORY = "snapshots/awardco_users_history.yml"
-TESTS = [name for name in CODE if name.startswith("tests/")]
-DUCKDB_TYPES = {
-    "STRING": "VARCHAR",
-    "DOUBLE": "DOUBLE",
-    "UTC_DATETIME": "TIMESTAMP WITH TIME ZONE",
-    "JSON": "JSON",
-    "BOOLEAN": "BOOLEAN",
-}
-
-
-class Warehouse:
-    """The DuckDB file that a project's syncs wrote, and the page's SQL for it."""
-
-    def __init__(self, project, code: dict = CODE):
-        self.path = str(project.folder / "files" / "warehouse.db")
-        self.code = code
-
-    def run(self, sql: str) -> list:
-        with duckdb.connect(self.path) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            return connection.execute(sql).fetchall()
-
-    def sql(self, name: str) -> str:
-        """A block of the page, for the names that things have here."""
-        sql = self.code[name].replace("{{ source('awardco', 'user') }}", "awardco.user")
-        sql = sql.replace("{{ ref('stg_awardco__users') }}", "analytics.stg_awardco__users")
-        return sql.replace("awardco.user", "tester.user")
-
-    def rows(self, name: str) -> list:
-        return self.run(self.sql(name))
-
-    def build(self):
-        self.run("create schema analytics")
-        self.run(f"create view analytics.stg_awardco__users as {self.sql(STAGING)}")
-        self.run(self.sql("active_users.sql"))
-
-    def let_days_pass(self, days: int):
-        self.run(
-            f"update tester.user set _fivetran_synced = _fivetran_synced - interval {days} day"
-        )
-
-    def left(self) -> list:
-        return sorted(row[0] for row in self.rows("who_left.sql"))
-
-    def active(self) -> list:
-        return sorted(row[0] for row in self.run("from analytics.active_users"))
-
-    def staged(self) -> list:
-        return sorted(row[0] for row in self.run("from analytics.stg_awardco__users"))
+DUCKDB_TYPES = {"STRING": "VARCHAR", "UTC_DATETIME": "TIMESTAMP WITH TIME ZONE"}
+WEEK_LATER = "update tester.user set _fivetran_synced = _fivetran_synced - interval 7 day"
+OPTIONAL = ["department", "manager_id", "hire_date"]
 
 
 @pytest.fixture
@@ -75,66 +35,69 @@ def warehouse(project):
 @pytest.fixture
 def mock_mode(project, warehouse):
     assert not project.sync(use_mock="true").failed
-    warehouse.build()
+    create_view(warehouse)
     return warehouse
+
+
+def create_view(warehouse: Warehouse, name="active_users.sql", lacks=()):
+    """Create a view of the page, without the lines for columns that the table lacks."""
+    optional = rf".*({'|'.join(lacks) or 'none of them'}).*-- leave out if there is none\n"
+    sql, left_out = re.subn(optional, "", warehouse.sql(name))
+    assert left_out == len(lacks)
+    warehouse.run(f"create schema analytics; {sql}")
 
 
 def keys(rows: list) -> list:
     return sorted(row["employeeId"] for row in rows)
 
 
-# --- On the table of mock mode -------------------------------------------------------------------
+def active(warehouse: Warehouse) -> list:
+    return sorted(row[0] for row in warehouse.run("from analytics.active_users"))
 
 
-def test_the_page_has_a_staging_model_and_four_tests():
-    assert STAGING in CODE and len(TESTS) == 4
-
-
-def test_the_staging_model_holds_every_user_of_mock_mode(mock_mode):
-    ((users_staged, statuses),) = mock_mode.run(
-        "select count(*), count(distinct status) from analytics.stg_awardco__users"
+def show_rows(warehouse: Warehouse, *arguments) -> str:
+    script = PROJECT / "tests" / "tools" / "show_rows.py"
+    before = warehouse.path.read_bytes()
+    done = subprocess.run(
+        [sys.executable, script, "--database", warehouse.path, *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
     )
-    assert (users_staged, statuses) == (250, 2)
+    assert warehouse.path.read_bytes() == before and "Traceback" not in done.stderr
+    return done.stdout + done.stderr
 
 
-DAMAGE = {  # what each data test is for
-    "every_user_is_there_once": "insert into tester.user from tester.user "
-    "where email is null limit 1",
-    "no_two_active_users_share_an_email": "update tester.user set email = 'a@example.com' "
-    "where employee_id < '00003'",
-    "every_status_is_known": "update tester.user set status = 'on leave' "
-    "where employee_id = '00001'",
-    "no_change_lies_in_the_future": "update tester.user set updated_at = '2099-01-01' "
-    "where employee_id = '00001'",
-}
+# --- The page, and the table of mock mode --------------------------------------------------------
 
 
-def test_the_data_tests_pass_on_mock_mode_and_each_finds_what_it_is_for(mock_mode):
-    assert [test for test in TESTS if mock_mode.rows(test)] == []
-    mock_mode.run("create table intact as from tester.user")
-    for name, damage in DAMAGE.items():
-        # A copy has no primary key, which would refuse a second row.
-        mock_mode.run("drop table tester.user cascade; create table tester.user as from intact")
-        mock_mode.run(damage)
-        assert [test for test in TESTS if mock_mode.rows(test)] == [f"tests/{name}.sql"]
+def test_the_result_beside_each_question_is_the_one_on_the_mock_users(mock_mode):
+    """Those that need the history are tested in test_dbt.py."""
+    shown = {name: table for name, table in RESULTS.items() if "analytics_snap" not in CODE[name]}
+    del shown["headcount_per_month.sql"]
+    assert len(shown) == 8
+    assert {name: mock_mode.table(name) for name in shown} == shown
 
 
-def test_the_queries_of_the_other_page_work_on_mock_mode(project, mock_mode):
-    queries = Warehouse(project, OPERATIONS)
-    assert len(queries.rows("first_look.sql")) == 250 and len(queries.rows("freshness.sql")) == 1
+def test_two_users_who_share_an_address_and_manage_each_other(mock_mode):
+    assert mock_mode.rows("shared_emails.sql") == []
+    mock_mode.run("update tester.user set email = 'A@b.example' where employee_id < '00003'")
+    assert mock_mode.rows("shared_emails.sql") == [("a@b.example", 2)]
+    mock_mode.run("update tester.user set manager_id = '00002' where employee_id = '00001'")
+    assert mock_mode.rows("team_sizes.sql")[:2] == [("00001", 6, 243), ("00002", 5, 243)]
 
 
-def columns_of_the_history(code: dict) -> list:
-    """The key and the columns whose changes the snapshot records."""
-    key = re.search(r"unique_key: (\w+)", code[HISTORY]).group(1)
-    checked = re.search(r"check_cols:\n((?: +- .+\n)+)", code[HISTORY]).group(1)
-    return [key, *re.findall(r"- (\w+)", checked)]
+def test_the_page_quotes_the_files_of_the_dbt_project():
+    quoted = {name: code for name, code in CODE.items() if "/" in name}
+    assert len(quoted) == 3
+    assert quoted == {name: (DBT / name).read_text("utf-8") for name in quoted}
+    for name in re.findall(r"^\| `(\w+/[\w/]+\.\w+)`", PAGE, re.MULTILINE):
+        assert (DBT / name).exists(), name
 
 
-def test_the_history_checks_columns_that_exist(mock_mode):
-    columns = columns_of_the_history(CODE)
-    assert columns == ["employee_id", "balance", "_fivetran_deleted", "status"]
-    mock_mode.run(f"select {', '.join(columns)} from tester.user")
+def test_the_queries_of_the_other_page_work_on_mock_mode(mock_mode):
+    assert len(mock_mode.rows("first_look.sql")) == 250
+    assert len(mock_mode.rows("freshness.sql")) == 1
 
 
 def test_the_columns_of_the_page_are_those_of_the_table(project, api, warehouse):
@@ -145,7 +108,7 @@ def test_the_columns_of_the_page_are_those_of_the_table(project, api, warehouse)
         "select column_name, data_type from information_schema.columns "
         "where table_schema = 'tester' and table_name = 'user'"
     )
-    assert {name: DUCKDB_TYPES[kind] for name, kind in described.items()} == dict(found)
+    assert {name: DUCKDB_TYPES.get(kind, kind) for name, kind in described.items()} == dict(found)
 
 
 def test_the_mock_users_have_the_undeclared_columns_that_the_page_names(mock_mode):
@@ -156,33 +119,38 @@ def test_the_mock_users_have_the_undeclared_columns_that_the_page_names(mock_mod
     assert {redshift_safe(name) for name in connector.schema({})[0]["columns"]}.isdisjoint(named)
 
 
-def test_the_dbt_of_the_page_is_the_one_in_which_its_models_are_tested():
+def test_the_dbt_of_the_page_is_the_one_in_which_its_project_is_tested():
     (version,) = re.findall(r"^dbt-core==(\d+\.\d+)\.", REQUIREMENTS.read_text(), re.MULTILINE)
-    assert f"the models in dbt {version}" in " ".join(PAGE.split())
+    assert f"the dbt project in dbt {version}" in " ".join(PAGE.split())
 
 
-# --- Without a column `status` -------------------------------------------------------------------
-
-
-def test_without_status_everything_works_if_the_named_lines_are_left_out(project, api):
+def test_the_view_works_without_the_columns_that_may_be_left_out(project, api, warehouse):
     api.users = users(6)
     project.sync(api)
-    code = without_status(CODE)
-    assert CODE.keys() - code.keys() == {"tests/every_status_is_known.sql"}
-    warehouse = Warehouse(project, code)
-    warehouse.build()
-    assert warehouse.active() == warehouse.staged() == keys(api.users)
-    assert [name for name in code if name in TESTS and warehouse.rows(name)] == []
-    warehouse.run(f"select {', '.join(columns_of_the_history(code))} from tester.user")
+    assert re.search(r"│ +6 │", show_rows(warehouse, "--sql", CODE["headcount_now.sql"]))
+    create_view(warehouse, lacks=[*OPTIONAL, "status"])
+    assert active(warehouse) == keys(api.users)
+    assert warehouse.rows("headcount_now.sql") == [(6,)]
 
 
-def test_without_status_a_data_test_still_finds_two_users_with_one_email(project, api):
-    api.users = users(6)
-    api.users[1]["email"] = api.users[0]["email"]
+def test_marked_rows_are_shown_apart_and_are_not_counted_as_users(project, api, warehouse):
+    api.users = users(12)
     project.sync(api)
-    warehouse = Warehouse(project, without_status(CODE))
-    warehouse.build()
-    assert len(warehouse.rows("tests/no_two_active_users_share_an_email.sql")) == 1
+    read_everybody(project, api.users[1:])
+    newest, totals, marked = show_rows(warehouse).split("\n\n")[:3]
+    assert re.search(r"│ +11 │ +1 │", totals)
+    assert "E00001" not in newest and newest.index("E00012") < newest.index("E00011")
+    assert re.search(r"│ E00001 +│ First1 +│ Last1 +│ true +│", marked)
+
+
+def test_a_query_of_the_page_can_be_pasted_and_nothing_be_written(project, warehouse):
+    project.sync(use_mock="true")
+    assert "247" in show_rows(warehouse, "--sql", CODE["headcount_now.sql"])
+    assert "Peña" in show_rows(warehouse, "--sql", "select last_name from tester.user")
+    copy = project.folder / "copy.csv"
+    for statement in (f"copy awardco.user to '{copy}'", "drop table tester.user"):
+        assert re.search("disabled|read-only", show_rows(warehouse, "--sql", statement))
+    assert not copy.exists()
 
 
 # --- Who left ------------------------------------------------------------------------------------
@@ -190,62 +158,42 @@ def test_without_status_a_data_test_still_finds_two_users_with_one_email(project
 
 @pytest.fixture
 def tenant(project, api, warehouse):
-    """Six users with a status in the table, and the models over it."""
-    api.users = [{**row, "status": "Active"} for row in users(6)]
+    """Twelve users with a status in the table, and the view over it."""
+    api.users = [{**row, "status": "Active"} for row in users(12)]
     project.sync(api)
-    warehouse.build()
+    create_view(warehouse, lacks=OPTIONAL)
     return api
 
 
 def test_somebody_who_was_removed_one_archived_and_one_who_came_back(project, tenant, warehouse):
     removed, archived, comes_back, *stay = tenant.users
-    assert warehouse.left() == []
-    assert warehouse.active() == warehouse.staged() == keys(tenant.users)
+    left = lambda: sorted(row[0] for row in warehouse.rows("who_left.sql"))  # noqa: E731
+    assert left() == [] and active(warehouse) == keys(tenant.users)
 
+    warehouse.run(WEEK_LATER)
     archived = {**archived, "status": "Archived"}  # as Awardco's own pages write it
     read_everybody(project, [archived, *stay])
-    assert warehouse.left() == keys([removed, comes_back])
-    assert warehouse.active() == keys(stay)
-    assert warehouse.staged() == keys([archived, *stay])
+    assert left() == keys([removed, comes_back])
+    assert active(warehouse) == keys(stay)
+    (_, email, last_seen), _ = sorted(warehouse.rows("who_left.sql"))
+    assert email == removed["email"]
+    assert datetime.now(UTC) - last_seen > timedelta(days=7)  # the mark has not moved it
+    assert sum(count for _, count in warehouse.rows("last_seen_per_month.sql")) == 2
 
-    read_everybody(project, [archived, comes_back, *stay])
-    assert warehouse.left() == keys([removed])
-    assert warehouse.active() == keys([comes_back, *stay])
+    comes_back["updated_at"] = user(3, NOON - timedelta(hours=1))["updated_at"]
+    tenant.users = [archived, comes_back, *stay]
+    assert project.sync(tenant).log_lines("Incremental sync")
+    assert left() == keys([removed])
+    assert active(warehouse) == keys([comes_back, *stay])
 
     read_everybody(project, [{**archived, "status": "Active"}, comes_back, *stay])
-    assert warehouse.active() == keys([archived, comes_back, *stay])
-
-
-def test_who_came_back_is_no_longer_marked_after_the_next_sync_of_changes(
-    project, tenant, warehouse
-):
-    *stay, comes_back = tenant.users
-    read_everybody(project, stay)
-    assert warehouse.left() == keys([comes_back])
-    comes_back["updated_at"] = user(6, NOON - timedelta(hours=1))["updated_at"]
-    outcome = project.sync(tenant)
-    assert outcome.log_lines("Incremental sync")
-    assert warehouse.left() == []
-    assert warehouse.active() == keys([*stay, comes_back])
-
-
-def test_a_mark_does_not_change_when_the_user_was_last_seen(project, tenant, warehouse):
-    *stay, leaver = tenant.users
-    warehouse.let_days_pass(7)
-    query = (
-        f"select _fivetran_synced from tester.user where employee_id = '{leaver['employeeId']}'"
-    )
-    ((last_written,),) = warehouse.run(query)
-    read_everybody(project, stay)
-    ((employee_id, email, last_seen),) = warehouse.rows("who_left.sql")
-    assert (employee_id, email) == (leaver["employeeId"], leaver["email"])
-    assert last_seen == last_written
+    assert active(warehouse) == keys([archived, comes_back, *stay])
 
 
 def test_after_a_re_sync_by_hand_the_rows_older_than_its_start_are_gone(
     project, tenant, warehouse
 ):
-    warehouse.let_days_pass(2)
+    warehouse.run(WEEK_LATER)
     ((start,),) = warehouse.run("select now()::text")
     removed = tenant.users.pop()
     project.sync(tenant, state={})
@@ -254,3 +202,76 @@ def test_after_a_re_sync_by_hand_the_rows_older_than_its_start_are_gone(
     )
     assert changed == 1
     assert [row[0] for row in warehouse.run(sql)] == [removed["employeeId"]]
+
+
+# --- What an analyst trips over, and the table of the report -----------------------------------
+
+
+def land(project, api, field: str, values: list):
+    """Let users arrive who have these values in a field."""
+    api.users = [
+        {**row, field: value} for row, value in zip(users(len(values)), values, strict=True)
+    ]
+    assert not project.sync(api, state={}).failed
+
+
+def test_one_object_among_texts_makes_a_column_of_json(project, api, warehouse):
+    land(project, api, "department", ["Sales"] * 149 + [{"name": "Sales"}])
+    assert warehouse.rows("columns_of_json.sql") == [("department",)]
+    count = "select count(*) from tester.user where "
+    assert warehouse.run(count + "cast(department as varchar) = 'Sales'") == [(0,)]
+    assert warehouse.run(count + "department ->> '$' = 'Sales'") == [(149,)]
+    with pytest.raises(Exception, match="Malformed JSON"):
+        warehouse.run(count + "department = 'Sales'")
+
+
+def test_a_column_that_widens_holds_one_number_in_two_notations(project, api, warehouse):
+    land(project, api, "grade", [3, 3, "3b"])
+    assert warehouse.run("select distinct grade from tester.user where grade <> '3b'") == [("3",)]
+    land(project, api, "grade", [3, 3.0, "3b"])
+    assert warehouse.rows("two_notations.sql") == [("3.0", 1)]
+
+
+def test_a_status_that_is_no_longer_sent_makes_archived_users_active(project, api, warehouse):
+    land(project, api, "status", ["Archived"] * 30 + ["Active"] * 120)
+    create_view(warehouse, lacks=OPTIONAL)
+    assert len(active(warehouse)) == 120 and warehouse.rows("nobody_has_a_status.sql") == []
+    api.users = users(150)
+    project.sync(api, state={})
+    assert len(active(warehouse)) == 150 and warehouse.rows("nobody_has_a_status.sql") == [(150,)]
+
+
+def test_a_stub_of_a_deleted_user_empties_the_row(project, api, warehouse):
+    land(project, api, "status", ["Active"] * 6)
+    assert warehouse.rows("stubs.sql") == []
+    api.users[2] = {"employeeId": "E00003", "@removed": {"reason": "deleted"}}
+    project.sync(api, state={})
+    assert warehouse.rows("stubs.sql") == [("E00003",)]
+    query = "select _removed ->> 'reason' from tester.user where status is null"
+    assert warehouse.run(query) == [("deleted",)]
+
+
+def test_a_manager_of_digits_is_a_number_that_the_view_makes_text(project, api, warehouse):
+    land(project, api, "managerId", ["1234", "1234"])
+    create_view(warehouse, lacks=["department", "hire_date", "status"])
+    query = "select typeof(u.manager_id), typeof(a.manager_id) from tester.user u, active_users a"
+    assert set(warehouse.run(f"use analytics; {query}")) == {("BIGINT", "VARCHAR")}
+
+
+def test_the_table_of_the_report_answers_the_same_questions(project, api, warehouse):
+    shown = dict(re.findall(r"^\| `([A-Z][\w :]+)` \| `(\w+)` \|", PAGE, re.MULTILINE))
+    assert {name: redshift_safe(name) for name in shown} == shown and len(shown) == 6
+    api.users = users(6)
+    for row in api.users:
+        row.update({"Status": "Active", "Hire Date": "09/26/2018", "Meta : Department": "Sales"})
+        row.update({"Birth Date": "05/19", "Preferred Name": "Bo", "Meta : Manager Id": "E00002"})
+    api.users[0].update({"Status": "Archived", "Archived Date": "05/19/2025"})
+    outcome = project.sync(api)
+    assert {outcome.columns[column] for column in shown.values()} == {"VARCHAR"}
+    assert re.search(r"│ +5 │", show_rows(warehouse, "--sql", CODE["headcount_now.sql"]))
+    create_view(warehouse, "active_users_of_the_report.sql")
+    assert warehouse.rows("headcount_by_department.sql") == [("Sales", 5)]
+    assert warehouse.rows("team_sizes.sql") == [("E00002", 4, 4)]
+    query = "select distinct hire_date::text from analytics.active_users"
+    assert warehouse.run(query) == [("2018-09-26",)]
+    assert warehouse.rows("archived_per_month.sql") == [("2025-05", 1)]

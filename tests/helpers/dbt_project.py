@@ -1,45 +1,39 @@
-"""A dbt project of the page's blocks over a DuckDB file, and dbt itself to run it.
+"""dbt itself, to run the project of docs/dbt over a DuckDB file.
 
-dbt runs with packages of its own, DuckDB among them, and none of the environment's. It may send
-nothing: usage statistics are switched off, and anything else would meet a proxy that counts.
+It runs with packages of its own, DuckDB among them, and none of the environment's. What it writes
+goes to a folder elsewhere, and so does its profile. It may send nothing: usage statistics are
+switched off, and anything else would meet a proxy that counts.
 """
 
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+from modelling_page import DBT
+
 REQUIREMENTS = Path(__file__).parents[1] / "requirements-dbt.txt"
-SCHEMA = "analytics"  # of the target
-PROJECT = """
-name: people
-profile: people
-flags:
-  send_anonymous_usage_stats: false
-"""
 PROFILES = """
-people:
+awardco:
   target: dev
   outputs:
-    dev: {{type: duckdb, path: {path}, schema: {schema}, threads: 1}}
+    dev: {{type: duckdb, path: {path}, schema: analytics, threads: 1}}
 """
 
 
 class DbtProject:
-    """From entry to exit, a folder in which dbt can be run; then nothing may have been sent."""
+    """From entry to exit, a project that can be run; then nothing may have been sent."""
 
-    def __init__(self, folder: Path, packages: Path, warehouse: Path, blocks: dict):
+    def __init__(self, folder: Path, packages: Path, warehouse: Path, **variables):
         self.folder, self.packages = folder, packages
-        files = {name: code for name, code in blocks.items() if "/" in name}
-        files["dbt_project.yml"] = PROJECT
-        files["profiles.yml"] = PROFILES.format(path=json.dumps(str(warehouse)), schema=SCHEMA)
-        for name, code in files.items():
-            path = folder / "dbt" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(re.sub(r"\bschema: awardco\b", "schema: tester", code))
+        variables = json.dumps({"awardco_schema": "tester", **variables})
+        self.options = ["--project-dir", DBT, "--profiles-dir", folder, "--vars", variables]
+        self.options += ["--target-path", folder / "target"]
+        folder.mkdir()
+        profiles = PROFILES.format(path=json.dumps(str(warehouse)))
+        (folder / "profiles.yml").write_text(profiles)
 
     def __enter__(self):
         self.proxy = socket.create_server(("127.0.0.1", 0))
@@ -57,18 +51,20 @@ class DbtProject:
             return False
         return True
 
-    def run(self, command: str) -> dict:
-        """Run a command of dbt, which must go well and warn of nothing.
+    def run(self, *command: str) -> list:
+        """Run a command of dbt, which may warn of nothing.
 
         Returns:
-            What became of each model, snapshot and test, by its name.
+            The models, snapshots and tests that did not go well.
         """
         proxy = f"http://127.0.0.1:{self.proxy.getsockname()[1]}"
         # -S: without the packages of the environment that runs the tests
         dbt = [sys.executable, "-S", self.packages / "bin" / "dbt", "--no-use-colors"]
+        results = self.folder / "target" / "run_results.json"
+        results.unlink(missing_ok=True)
         done = subprocess.run(
-            [*dbt, "--warn-error", command],
-            cwd=self.folder / "dbt",
+            [*dbt, "--log-path", self.folder / "logs", "--warn-error", *command, *self.options],
+            cwd=self.folder,
             env={
                 "HOME": str(self.folder),
                 "TMPDIR": str(self.folder),
@@ -85,6 +81,10 @@ class DbtProject:
             encoding="utf-8",
             timeout=120,
         )
-        assert done.returncode == 0, done.stdout
-        results = json.loads((self.folder / "dbt" / "target" / "run_results.json").read_text())
-        return {each["unique_id"].split(".")[2]: each["status"] for each in results["results"]}
+        if not results.exists():
+            assert done.returncode == 0, done.stdout
+            return []
+        found = json.loads(results.read_text())["results"]
+        failed = [each["unique_id"] for each in found if each["status"] not in ("pass", "success")]
+        assert found and bool(failed) == bool(done.returncode), done.stdout
+        return [name.split(".")[2] for name in failed]
