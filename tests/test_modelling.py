@@ -170,7 +170,6 @@ def test_somebody_who_was_removed_one_archived_and_one_who_came_back(project, te
     left = lambda: sorted(row[0] for row in warehouse.rows("who_left.sql"))  # noqa: E731
     assert left() == [] and active(warehouse) == keys(tenant.users)
 
-    warehouse.run(WEEK_LATER)
     archived = {**archived, "status": "Archived"}  # as Awardco's own pages write it
     read_everybody(project, [archived, *stay])
     assert left() == keys([removed, comes_back])
@@ -188,6 +187,15 @@ def test_somebody_who_was_removed_one_archived_and_one_who_came_back(project, te
 
     read_everybody(project, [{**archived, "status": "Active"}, comes_back, *stay])
     assert active(warehouse) == keys([archived, comes_back, *stay])
+
+
+def test_a_mark_does_not_change_when_the_user_was_last_seen(project, tenant, warehouse):
+    leaver = tenant.users.pop(5)
+    warehouse.run(WEEK_LATER)
+    read_everybody(project, tenant.users)
+    ((employee_id, email, last_seen),) = warehouse.rows("who_left.sql")
+    assert (employee_id, email) == (leaver["employeeId"], leaver["email"])
+    assert datetime.now(UTC) - last_seen > timedelta(days=7)
 
 
 def test_after_a_re_sync_by_hand_the_rows_older_than_its_start_are_gone(
