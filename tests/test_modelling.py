@@ -174,9 +174,6 @@ def test_somebody_who_was_removed_one_archived_and_one_who_came_back(project, te
     read_everybody(project, [archived, *stay])
     assert left() == keys([removed, comes_back])
     assert active(warehouse) == keys(stay)
-    (_, email, last_seen), _ = sorted(warehouse.rows("who_left.sql"))
-    assert email == removed["email"]
-    assert datetime.now(UTC) - last_seen > timedelta(days=7)  # the mark has not moved it
     assert sum(count for _, count in warehouse.rows("last_seen_per_month.sql")) == 2
 
     comes_back["updated_at"] = user(3, NOON - timedelta(hours=1))["updated_at"]
@@ -198,9 +195,7 @@ def test_a_mark_does_not_change_when_the_user_was_last_seen(project, tenant, war
     assert datetime.now(UTC) - last_seen > timedelta(days=7)
 
 
-def test_after_a_re_sync_by_hand_the_rows_older_than_its_start_are_gone(
-    project, tenant, warehouse
-):
+def test_after_a_re_sync_the_rows_older_than_its_start_are_gone(project, tenant, warehouse):
     warehouse.run(WEEK_LATER)
     ((start,),) = warehouse.run("select now()::text")
     removed = tenant.users.pop()
