@@ -2,18 +2,24 @@
 
     python tests/tools/describe_api.py [configuration.json]
 
-It makes about ten requests with the connector's own functions and prints a line for each finding.
+It makes about ten requests with the connector's own functions. A line begins with `ok`, or with
+`to do`: then it ends with what to change, and the heading in CONTRIBUTING.md that shows how. With
+the setting `source: report`, or if the API has no method for users, it orders the Users report and
+shows the names of its columns.
+
 No line holds the key or a value of a user, so all of them can be pasted into an issue. A field is
-named only if its name consists of letters and `_`: another may be a value, such as an address.
+named only if its name has no digits and few signs: another may be a value, such as an address.
 """
 
 import json
 import os
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -25,9 +31,9 @@ connector = import_module("connector")
 PROJECT = Path(connector.__file__).parent
 LARGE, SMALL = connector.__LARGE_PAGE, connector.__SMALL_PAGE
 FIRST_PAGE, KEY = connector.__FIRST_PAGE, connector.__KEY
-SMALLEST_CAP, CLEARLY_OLDER = connector.__SMALLEST_CAP, connector.__CLEARLY_OLDER
-LIMITS = connector.__SETUP_LIMITS
 FAR = 10_000  # a page that no company has
+NO_LIST = "no list of users"
+write_users = partial(connector.write_count, noun="user")
 TYPES = {str: "string", bool: "boolean", dict: "object", list: "list", type(None): "null"}
 
 
@@ -35,71 +41,86 @@ class Reader:
     """Asks for pages as a sync does, and keeps the answers as they came."""
 
     def __init__(self, api: connector.Api):
-        self.api, self.responses, self.largest = api, [], LARGE
+        self.api, self.responses = api, []
         api.session.hooks["response"].append(lambda response, **_: self.responses.append(response))
 
-    def page(self, number: int, size: int, since: str | None = None) -> connector.Answer:
-        """A page of users; where there is none, the answer says why. Raises SyncError."""
+    def page(self, number: int, size: int, since: str | None = None) -> connector.Page:
+        """A page of users; where there is none, it says why. Raises SyncError."""
         try:
-            answer = connector.make_request_with_retry(self.api, number, size, since)
-        except connector.PageError as error:
-            return connector.Answer([], refusal=str(error))
-        if answer.refusal and number != 1:  # without the advice for syncs
-            said = connector.quote_error(self.responses[-1])
-            answer.refusal = f"no list of users, HTTP {self.responses[-1].status_code}{said}"
-        return answer
+            page = connector.request_page(self.api, number, size, since)
+        except connector.SyncError as error:
+            if number == 1 and not isinstance(error, connector.PageError):
+                raise
+            return connector.Page([], refusal=str(error))
+        if page.refusal and number != 1:  # without the advice for syncs
+            said = connector.quote_error(self.api, self.responses[-1])
+            page.refusal = f"{NO_LIST}, HTTP {self.responses[-1].status_code}{said}"
+        return page
 
     def body(self):
         """The last answer as it came; None if it is not JSON."""
         with suppress(IndexError, connector.AttemptFailed):
-            return connector.parse_json(self.responses[-1])
+            return connector.parse_json(self.api, self.responses[-1])
 
 
-def describe(reader: Reader) -> Iterator[str]:
-    """A line for each finding. Raises SyncError where there is nothing to describe."""
-    first = large = reader.page(1, LARGE)
+def describe(reader: Reader) -> Iterator[tuple]:
+    """Findings, each with what to change, or "". Raises SyncError if nothing can be described."""
+    if reader.api.source == "report":
+        yield from describe_report(reader)
+        return
+    large = first = reader.page(1, LARGE)
+    if not reader.responses:  # nothing has answered
+        raise connector.SyncError(first.refusal)
+    if reader.responses[-1].status_code == 404:
+        yield "The method for users: HTTP 404", "set source to report, or change __PATH"
+        reader.api.source = "report"  # for the advice in messages
+        yield from describe_report(reader)
+        return
     if large.refusal:
-        reader.largest = SMALL
         first = reader.page(1, SMALL)
     body = reader.body()
-    yield f"The answer: {list_fields([body]) if isinstance(body, dict) else name_type(body)}"
+    yield f"The answer: {list_fields([body]) if isinstance(body, dict) else name_type(body)}", ""
     if first.refusal:
         for place, rows in find_lists(body):
-            yield f"A list of {len(rows)} objects at `{place}`: {list_fields(rows)}"
+            change = f"set __LIST to `{place}`" if place else 'set __LIST to ""'
+            yield f"A list of {len(rows)} objects at `{place}`: {list_fields(rows)}", change
         raise connector.SyncError(first.refusal)
     raw = connector.find_list(body)
     if first.users:
-        second = reader.page(2, max(len(first.users), SMALLEST_CAP))
+        second = reader.page(2, max(first.count, connector.__SMALLEST_CAP))
         raw = raw + (connector.find_list(reader.body()) if second.users else [])
-        yield from describe_fields(raw, connector.Answer(raw))
+        yield from describe_fields(raw, connector.Page(raw))
         yield from describe_pages(reader, first, second, large.refusal)
-        yield from describe_order(first, second)
         yield from describe_filter(reader, first)
     else:
-        yield "Page 1 holds no users"
-    before, past = reader.page(0, SMALL), reader.page(FAR, SMALL)
-    is_first = before.users and before.people.isdisjoint(first.people)
-    hint = "; so pages are counted from another number" if is_first else ""
-    yield f"Page {FIRST_PAGE - 1}, compared with page {FIRST_PAGE}: {compare(before, first)}{hint}"
-    yield f"Page {FAR:,}, compared with page {FIRST_PAGE}: {compare(past, first)}"
-    yield f"Headers about limits: {list_limits(reader.responses)}"
+        yield "Page 1: no users", "check that the key may see all users of your tenant"
+    yield from describe_ends(reader, first)
 
 
-def describe_fields(raw: list, read: connector.Answer) -> Iterator[str]:
+def describe_fields(raw: list, read: connector.Page) -> Iterator[tuple]:
     """The fields of the users as they came, and as the connector reads them."""
-    yield f"Fields of {len(raw)} users: {list_fields(raw)}"
+    yield f"Fields of {len(raw)} users: {list_fields(raw)}", ""
     columns = connector.schema({})[0]["columns"]
     names = tuple({name: 0 for user in raw if isinstance(user, dict) for name in user})
     others = connector.find_spellings(names)
-    spelled = [f"`{name}` for {column}" for name, column in others.items()]
-    yield f"Declared fields in another spelling: {', '.join(spelled) or 'none'}"
     missing = [column for column in columns if column not in {*names, *others.values()}]
-    yield f"Declared fields that are missing: {', '.join(missing) or 'none'}"
-    unusable = sum(not isinstance(key, str) for key in read.keys)
-    shared = sum(times for times in Counter(read.keys).values() if times > 1)
-    yield f"Users without a usable {KEY}: {unusable}; that share one with another: {shared}"
+    change = "if they have other names, add these to find_spellings()" if missing else ""
+    yield f"Declared fields that are missing: {', '.join(missing) or 'none'}", change
+    yield describe_keys(read)
+    users = [user for user in read.users if isinstance(user, dict)]
     for column in [name for name, kind in columns.items() if kind == "UTC_DATETIME"]:
-        yield f"Times in {column}: {describe_times([get(user, column) for user in read.users])}"
+        yield describe_times(column, [user.get(column) for user in users])
+
+
+def describe_keys(read: connector.Page) -> tuple:
+    """Whether each user has a key of his or her own."""
+    unusable = sum(key is None for key in read.keys)
+    shared = sum(times for times in Counter(filter(None, read.keys)).values() if times > 1)
+    finding = f"Users without a usable {KEY}: {unusable}; that share one with another: {shared}"
+    if unusable == read.count:
+        return finding, f"add its name to find_spellings(), as the {KEY}"
+    change = "ask Awardco: they are skipped, or share a row"
+    return finding, change if unusable or shared else ""
 
 
 def list_fields(rows: list) -> str:
@@ -126,7 +147,7 @@ def find_lists(body, place: str = "") -> Iterator[tuple]:
             yield from find_lists(body[name], f"{place}.{name}".lstrip("."))
 
 
-def describe_times(values: list) -> str:
+def describe_times(column: str, values: list) -> tuple:
     """How times are written: `9` is any digit; in what is unreadable, `a` is any letter."""
     written: Counter = Counter()
     for value in values:
@@ -138,107 +159,113 @@ def describe_times(values: list) -> str:
         else:
             masked = re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", str(value)))
             written[f"`{masked[:30]}` (unreadable)"] += 1
-    return ", ".join(f"{number} {how}" for how, number in written.most_common(5))
+    found = ", ".join(f"{number} {how}" for how, number in written.most_common(5))
+    change = "read this notation in read_iso()" if "(unreadable)" in "".join(written) else ""
+    return f"Times in {column}: {found}", change
 
 
 def is_shown(name: str) -> bool:
-    return connector.name_fields({name: 0}) == f"`{name}`"
+    return bool(re.fullmatch("[A-Za-z_ :]+", name))
 
 
 def name_type(value) -> str:
     return TYPES.get(type(value), "number")
 
 
-def get(user, column: str):
-    return user.get(column) if isinstance(user, dict) else None
-
-
-def describe_pages(reader: Reader, first, second, refusal: str) -> Iterator[str]:
+def describe_pages(reader: Reader, first, second, refusal: str) -> Iterator[tuple]:
     """Sizes, total, and whether pages hold what they held before."""
-    small, size = reader.page(1, SMALL), len(first.users)
-    yield f"Page 1 of {LARGE:,}: {refusal or f'{size} users'}"
-    yield f"Page 1 of {SMALL}: {len(small.users)} users"
-    yield f"Total that the API reports: {first.total or 'none that is larger than a page'}"
-    yield f"Page 1, asked for again: {compare(reader.page(1, SMALL), small)}"
-    is_shifted = size > 2 and len(first.people & second.people) == size - 1
-    hint = "; so the parameter counts users, not pages" if is_shifted else ""
-    yield f"Page 2, compared with page 1: {compare(second, first)}{hint}"
-    if second.users and size < reader.largest:
-        other = compare(reader.page(2, reader.largest), second)
-        yield f"Page 2 of {reader.largest:,}, compared with page 2 of {size}: {other}"
+    small, size = reader.page(1, SMALL), first.count
+    change = f"set __LARGE_PAGE to {SMALL}, or each sync tries in vain" if refusal else ""
+    yield f"Page 1 of {LARGE:,}: {refusal or write_users(size)}", change
+    is_fixed = small.count > SMALL or (small.count == size < SMALL and second.count)
+    change = "check __PER_PAGE_PARAM: the API may ignore it" if is_fixed else ""
+    yield f"Page 1 of {SMALL}: {write_users(small.count)}", change
+    yield f"Total that the API reports: {first.total or 'none'}", ""
+    yield f"Page 1, asked for again: {compare(reader.page(1, SMALL), small)}", ""
+    shared = len(set(first.keys) & set(second.keys))
+    change = ""
+    if size > 2 and shared == size - 1:
+        change = "the parameter counts users, not pages: change request_page()"
+    elif second.users and first.rows == second.rows:
+        change = "the API may ignore the parameter: check __PAGE_PARAM"
+    yield f"Page 2, compared with page 1: {compare(second, first)}", change
 
 
-def compare(answer: connector.Answer, other: connector.Answer) -> str:
-    if answer.refusal or not answer.users:
-        return answer.refusal or "no users"
-    if answer.keys == other.keys:
+def compare(page: connector.Page, other: connector.Page) -> str:
+    if page.refusal or not page.users:
+        return page.refusal or "no users"
+    if page.keys == other.keys:
         return "the same users in the same order"
-    return f"{len(answer.users)} users, {len(answer.people & other.people)} of them the same"
+    return f"{write_users(page.count)}, {len(set(page.keys) & set(other.keys))} of them the same"
 
 
-def describe_order(first: connector.Answer, second: connector.Answer) -> Iterator[str]:
-    """By which field pages 1 and 2 are in order, and whether that decides who is on which."""
-    users, keys = [*first.users, *second.users], [*first.keys, *second.keys]
-    times = [connector.parse_timestamp(get(user, "updated_at")) for user in users]
-    yield f"Order by updated_at: {name_order([time for time in times if time])}"
-    texts = [key for key in keys if isinstance(key, str)]
-    is_number = all(text.isdecimal() for text in texts)
-    yield f"Order by {KEY}: {name_order(list(map(int, texts)) if is_number else texts)}"
-    borders = {*range(SMALL, len(users), SMALL), len(first.users)} - {len(users)}
-    tied = sum(times[at] is not None and times[at - 1] == times[at] for at in borders)
-    yield f"Borders between pages at which updated_at is the same: {tied} of {len(borders)}"
-
-
-def name_order(values: list) -> str:
-    if len(set(values)) < 2:
-        return "cannot be told"
-    orders = {"ascending": sorted(values), "descending": sorted(values, reverse=True)}
-    return next((name for name, ordered in orders.items() if ordered == values), "none")
-
-
-def describe_filter(reader: Reader, first: connector.Answer) -> Iterator[str]:
+def describe_filter(reader: Reader, first: connector.Page) -> Iterator[tuple]:
     """Ask for changes since the second newest time on page 1, and since a future time, as the
     setup test does."""
     name = f"The filter `{reader.api.updated_since_param}`"
     times = connector.find_times(first.users)
     if not times:
-        yield f"{name}: cannot be tried, since no user has a readable updated_at"
+        why = "no user has a readable updated_at, so every sync reads everybody"
+        yield f"{name}: cannot be tried", f"ask Awardco: {why}"
         return
     since_at, since, _ = ([time for time in times if time[0] < times[-1][0]] or times)[-1]
-    answer = reader.page(1, reader.largest, since)
-    if answer.refusal:
-        yield f"{name}: {answer.refusal}"
+    page = reader.page(1, first.asked, since)
+    correct = "set updated_since_param in configuration.json to the name that your API uses"
+    if page.refusal and not page.is_nobody:
+        yield f"{name}: {page.refusal}", correct
         return
-    found = connector.find_times(answer.users)
-    older = sum(at < since_at for at, *_ in found)
-    ignored = "; so it is not known, or compares dates alone" if older else ""
-    yield f"{name}: {len(answer.users)} users pass, {older} of them are older{ignored}"
-    is_full = len(answer.users) >= len(first.users)
-    equal = {key for at, _, key in times if at == since_at}
+    older = sum(at < since_at for at, *_ in connector.find_times(page.users))
+    yield f"{name}: {page.count} users pass, {older} of them are older", correct if older else ""
+    # Who is not on a full page may be on the next one.
     later = {key for at, _, key in times if at > since_at}
-    yield f"{name}, users with its own time: {tell(equal, answer, is_full)}"
-    yield f"{name}, users who changed later: {tell(later, answer, is_full)}"
-    yield f"{name}, users without a time: {len(answer.users) - len(found)} kept"
-    to_come = f"{(reader.api.answered_at + CLEARLY_OLDER).date()}{since[10:]}"
-    yield f"{name}, of a future time: {compare(reader.page(1, reader.largest, to_come), first)}"
+    lost = later.difference(page.keys) if page.count < first.count else ()
+    change = "raise __CURSOR_MARGIN to a day, as the API may compare in another zone"
+    yield f"{name}, users who changed later: {len(lost)} left out", change if lost else ""
+    to_come = f"{(reader.api.answered_at + connector.__CLEARLY_OLDER).date()}{since[10:]}"
+    page = reader.page(1, first.asked, to_come)
+    yield f"{name}, of a future time: {compare(page, first)}", correct if page.users else ""
 
 
-def tell(people: set, answer: connector.Answer, is_full: bool) -> str:
-    """Whether an answer holds these users; who is not on a full page may be on the next one."""
-    if people <= answer.people:
-        return "kept" if people else "cannot be told"
-    return "cannot be told" if is_full else "left out"
+def describe_ends(reader: Reader, first: connector.Page) -> Iterator[tuple]:
+    """What comes before page 1 and after the last page."""
+    before, past = reader.page(0, SMALL), reader.page(FAR, SMALL)
+    is_first = before.users and set(before.keys).isdisjoint(first.keys)
+    change = f"set __FIRST_PAGE to {FIRST_PAGE - 1}" if is_first else ""
+    compared = f"compared with page {FIRST_PAGE}"
+    yield f"Page {FIRST_PAGE - 1}, {compared}: {compare(before, first)}", change
+    is_error = past.refusal and not past.refusal.startswith(NO_LIST)
+    change = "if it means the end, change __REFUSING_STATUSES or __FAILURES" if is_error else ""
+    yield f"Page {FAR:,}, {compared}: {compare(past, first)}", change
 
 
-def list_limits(responses: list) -> str:
-    """The headers about rate limits, with their last values where these are numbers."""
-    headers = {name: value for response in responses for name, value in response.headers.items()}
-    shown = {
-        name: f" {value}" if re.fullmatch(r"[\d.]{1,12}", value) else ""
-        for name, value in headers.items()
-        if re.fullmatch(r"[\w-]*(rate-?limit|retry-after|quota)[\w-]*", name, re.IGNORECASE)
-    }
-    return ", ".join(f"`{name}`{value}" for name, value in shown.items()) or "none"
+def describe_report(reader: Reader) -> Iterator[tuple]:
+    """Order the Users report, wait for it as a sync does, and read its first page."""
+    task = connector.order_report(reader.api)
+    yield "The order of the Users report: taken; wait until the report is ready", ""
+    started = time.monotonic()
+    address, last = connector.wait_for_report(reader.api, task)
+    duration = connector.write_duration(time.monotonic() - started)
+    page = connector.request_report_page(reader.api, address, 1)
+    pages = connector.write_count(last, "page")
+    yield f"The Users report: {pages} after {duration}, {write_users(page.count)} on page 1", ""
+    yield f"Its columns: {list_fields(page.users)}", ""
+    missing = [column for column in connector.__REPORT_ALWAYS if column not in page.users[0]]
+    change = "choose them in __REPORT_OPTIONS, or add their names to __REPORT_NAMES"
+    found = ", ".join(missing) or "none"
+    yield f"Declared columns that it lacks: {found}", change if missing else ""
+    yield describe_keys(page)
+    if "created_at" in page.users[0]:
+        yield describe_times("created_at", [user["created_at"] for user in page.users])
+
+
+def add_recipes(change: str) -> str:
+    """What to change, and where CONTRIBUTING.md names that first."""
+    page = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Adapt it")[2]
+    sections = re.split("\n##+ ", page)[1:]
+    named = re.findall(r"__[A-Z_]+|[a-z_]+\(\)", change)
+    found = [next(filter(lambda section: name in section, sections), "") for name in named]
+    headings = dict.fromkeys(f'"{section.partition(chr(10))[0]}"' for section in found if section)
+    return f"{change}; see {' and '.join(headings)} in CONTRIBUTING.md" if headings else change
 
 
 def main(path: Path):
@@ -246,19 +273,24 @@ def main(path: Path):
     connector.log.LOG_LEVEL = connector.log.Level.SEVERE  # a retry needs no line
     try:
         settings = decrypt_configuration_values(json.loads(path.read_text(encoding="utf-8")))
-        api = connector.open_api(connector.validate_configuration(settings), *LIMITS)
+        settings = connector.validate_configuration(settings)
+        api = connector.open_api(settings, {}, *connector.__SETUP_LIMITS)
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     reader = Reader(api)
     try:
-        with api.session:
-            for line in describe(reader):
-                print(line)
+        with closing(api):
+            for finding, change in describe(reader):
+                advice = f" - {add_recipes(change)}" if change else ""
+                print(f"{'to do' if change else 'ok':7}{finding}{advice}", flush=True)
+        print(f"{'ok':7}Requests: {len(reader.responses)}", flush=True)
+    except BrokenPipeError:  # `| head`: what is left at the exit has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except connector.SyncError as error:
-        sys.exit(str(error))
+        other_header = ", or change __KEY_HEADER" * ("HTTP 401" in str(error))
+        sys.exit(add_recipes(f"{error}{other_header}"))
     except Exception as error:
         sys.exit(f"{type(error).__name__} in line {error.__traceback__.tb_next.tb_lineno}")
-    print(f"Requests: {len(reader.responses)}")
 
 
 if __name__ == "__main__":
