@@ -45,12 +45,10 @@ class Reader:
         api.session.hooks["response"].append(lambda response, **_: self.responses.append(response))
 
     def page(self, number: int, size: int, since: str | None = None) -> connector.Page:
-        """A page of users; where there is none, it says why. Raises SyncError."""
+        """A page of users; where there is none, it says why."""
         try:
             page = connector.request_page(self.api, number, size, since)
         except connector.SyncError as error:
-            if number == 1 and not isinstance(error, connector.PageError):
-                raise
             return connector.Page([], refusal=str(error))
         if page.refusal and number != 1:  # without the advice for syncs
             said = connector.quote_error(self.api, self.responses[-1])
@@ -59,8 +57,8 @@ class Reader:
 
     def body(self):
         """The last answer as it came; None if it is not JSON."""
-        with suppress(IndexError, connector.AttemptFailed):
-            return connector.parse_json(self.api, self.responses[-1])
+        with suppress(ValueError):
+            return json.loads(self.responses[-1].content)
 
 
 def describe(reader: Reader) -> Iterator[tuple]:
@@ -234,7 +232,7 @@ def describe_ends(reader: Reader, first: connector.Page) -> Iterator[tuple]:
     compared = f"compared with page {FIRST_PAGE}"
     yield f"Page {FIRST_PAGE - 1}, {compared}: {compare(before, first)}", change
     is_error = past.refusal and not past.refusal.startswith(NO_LIST)
-    change = "if it means the end, change __REFUSING_STATUSES or __FAILURES" if is_error else ""
+    change = "if it means the end, change __REFUSALS or __FAILURES" if is_error else ""
     yield f"Page {FAR:,}, {compared}: {compare(past, first)}", change
 
 
@@ -245,16 +243,20 @@ def describe_report(reader: Reader) -> Iterator[tuple]:
     started = time.monotonic()
     address, last = connector.wait_for_report(reader.api, task)
     duration = connector.write_duration(time.monotonic() - started)
-    page = connector.request_report_page(reader.api, address, 1)
+    options = {"params": {"page": 1}, "headers": {"Accept": "text/csv"}}
+    name = "Page 1 of the Users report"
+    request = connector.Request(name, address, connector.read_csv, False, options)
+    page = connector.make_request_with_retry(reader.api, request)
     pages = connector.write_count(last, "page")
     yield f"The Users report: {pages} after {duration}, {write_users(page.count)} on page 1", ""
     yield f"Its columns: {list_fields(page.users)}", ""
-    missing = [column for column in connector.__REPORT_ALWAYS if column not in page.users[0]]
+    names = set().union(*page.users)
+    missing = [column for column in connector.__REPORT_ALWAYS if column not in names]
     change = "choose them in __REPORT_OPTIONS, or add their names to __REPORT_NAMES"
     found = ", ".join(missing) or "none"
-    yield f"Declared columns that it lacks: {found}", change if missing else ""
+    yield f"Declared columns that are missing: {found}", change if missing else ""
     yield describe_keys(page)
-    if "created_at" in page.users[0]:
+    if "created_at" in names:
         yield describe_times("created_at", [user["created_at"] for user in page.users])
 
 
