@@ -115,7 +115,7 @@ def test_the_shape_of_the_fields_is_reported(describe, api):
     api.users[5]["balance"] = "12"
     found = describe(api)
     fields = found["Fields of 31 users"].split(", ")
-    assert "`updatedAt` null or string" in fields and "`balance` number or string" in fields
+    assert "`updated_at` null or string" in fields and "`balance` number or string" in fields
     assert "`tags` list or missing" in fields and "`address` object or missing" in fields
     assert found["Declared fields that are missing"] == "lastName"
     assert found["Users without a usable employeeId"] == "1; that share one with another: 2"

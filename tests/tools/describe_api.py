@@ -83,11 +83,9 @@ def describe(reader: Reader) -> Iterator[tuple]:
             change = f"set __LIST to `{place}`" if place else 'set __LIST to ""'
             yield f"A list of {len(rows)} objects at `{place}`: {list_fields(rows)}", change
         raise connector.SyncError(first.refusal)
-    raw = connector.find_list(body)
     if first.users:
         second = reader.page(2, max(first.count, connector.__SMALLEST_CAP))
-        raw = raw + (connector.find_list(reader.body()) if second.users else [])
-        yield from describe_fields(raw, connector.Page(raw))
+        yield from describe_fields(first.users + second.users, first.keys + second.keys)
         yield from describe_pages(reader, first, second, large.refusal)
         yield from describe_filter(reader, first)
     else:
@@ -95,27 +93,26 @@ def describe(reader: Reader) -> Iterator[tuple]:
     yield from describe_ends(reader, first)
 
 
-def describe_fields(raw: list, read: connector.Page) -> Iterator[tuple]:
-    """The fields of the users as they came, and as the connector reads them."""
-    yield f"Fields of {len(raw)} users: {list_fields(raw)}", ""
+def describe_fields(rows: list, keys: list) -> Iterator[tuple]:
+    """The fields of the users, the declared ones under their declared names."""
+    yield f"Fields of {len(rows)} users: {list_fields(rows)}", ""
     columns = connector.schema({})[0]["columns"]
-    names = tuple({name: 0 for user in raw if isinstance(user, dict) for name in user})
-    others = connector.find_spellings(names)
-    missing = [column for column in columns if column not in {*names, *others.values()}]
+    users = [row for row in rows if isinstance(row, dict)]
+    names = set().union(*users)
+    missing = [column for column in columns if column not in names]
     change = "if they have other names, add these to find_spellings()" if missing else ""
     yield f"Declared fields that are missing: {', '.join(missing) or 'none'}", change
-    yield describe_keys(read)
-    users = [user for user in read.users if isinstance(user, dict)]
+    yield describe_keys(keys)
     for column in [name for name, kind in columns.items() if kind == "UTC_DATETIME"]:
         yield describe_times(column, [user.get(column) for user in users])
 
 
-def describe_keys(read: connector.Page) -> tuple:
+def describe_keys(keys: list) -> tuple:
     """Whether each user has a key of his or her own."""
-    unusable = sum(key is None for key in read.keys)
-    shared = sum(times for times in Counter(filter(None, read.keys)).values() if times > 1)
+    unusable = keys.count(None)
+    shared = sum(times for key, times in Counter(keys).items() if key and times > 1)
     finding = f"Users without a usable {KEY}: {unusable}; that share one with another: {shared}"
-    if unusable == read.count:
+    if unusable == len(keys):
         return finding, f"add its name to find_spellings(), as the {KEY}"
     change = "ask Awardco: they are skipped, or share a row"
     return finding, change if unusable or shared else ""
@@ -243,19 +240,19 @@ def describe_report(reader: Reader) -> Iterator[tuple]:
     started = time.monotonic()
     address, last = connector.wait_for_report(reader.api, task)
     duration = connector.write_duration(time.monotonic() - started)
-    options = {"params": {"page": 1}, "headers": {"Accept": "text/csv"}}
-    name = "Page 1 of the Users report"
-    request = connector.Request(name, address, connector.read_csv, False, options)
-    page = connector.make_request_with_retry(reader.api, request)
+    asked = {"url": address, "params": {"page": 1}, "headers": {"Accept": "text/csv"}}
+    read, name = connector.read_csv, "Page 1 of the Users report"
+    page = connector.make_request_with_retry(reader.api, name, read, **asked)
     pages = connector.write_count(last, "page")
     yield f"The Users report: {pages} after {duration}, {write_users(page.count)} on page 1", ""
     yield f"Its columns: {list_fields(page.users)}", ""
     names = set().union(*page.users)
-    missing = [column for column in connector.__REPORT_ALWAYS if column not in names]
+    declared = [*connector.schema({})[0]["columns"]][:4]  # no report has the others
+    missing = [column for column in declared if column not in names]
     change = "choose them in __REPORT_OPTIONS, or add their names to __REPORT_NAMES"
     found = ", ".join(missing) or "none"
     yield f"Declared columns that are missing: {found}", change if missing else ""
-    yield describe_keys(page)
+    yield describe_keys(page.keys)
     if "created_at" in names:
         yield describe_times("created_at", [user["created_at"] for user in page.users])
 
