@@ -316,7 +316,7 @@ def test_the_functions_and_constants_that_it_names_exist(name):
     for function in re.findall(r"`(\w+)\(\)`", PAGES[name]):
         assert re.search(rf"^def {function}\(", SOURCE, re.MULTILINE), function
     for constant in re.findall(r"`(__[A-Z_]+)`", PAGES[name]):
-        assert re.search(rf"^{constant} = ", SOURCE, re.MULTILINE), constant
+        assert re.search(rf"^{constant}(: \w+)? = ", SOURCE, re.MULTILINE), constant
 
 
 @pytest.mark.parametrize("name", PAGES)
