@@ -162,8 +162,8 @@ __FAILURES = {  # how an answer reports a failure: names of fields, and values
     "timedout": "true",
     "error errors errorcode errcode errormessage fault": __ERROR,
 }
-__REASONS = "message error errors detail fault faultstring"  # what may be quoted
-__REASONS_OF_A_STATUS = "title description"  # from 400; in a 200 they can be somebody's
+__REASONS = "message detail error errors fault faultstring"  # what may be quoted, best first
+__REASONS_OF_A_STATUS = "description title"  # from 400; in a 200 they can be somebody's
 __TOTALS = "total count totalcount totalusers totalrecords totalitems totalresults totalelements"
 __TOTALS += " totalentries totalrows"
 __MORE_FLAGS = "hasmore hasnext hasnextpage"
@@ -861,8 +861,10 @@ def advise(api: Api, is_first: bool, problem: str | int) -> str:
 
 
 def write_duration(seconds: float) -> str:
-    """A wait as people read it: `1.5 s` or `5 min`."""
-    return f"{seconds:.1f} s" if seconds <= 120 else f"{seconds / 60:.0f} min"
+    """A wait as people read it: `1.5 s`, `5 min` or `2.5 h`."""
+    if seconds <= 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds <= 7_200 else f"{seconds / 3_600:.1f} h"
 
 
 def read_retry_after(response: requests.Response) -> float:
@@ -906,7 +908,7 @@ def quote_text(api: Api, text: str) -> str:
 def find_message(said, names: str) -> str:
     """The first text under one of these names, also inside each other."""
     if isinstance(said, dict):
-        said = list_values([said], names)
+        said = [value for name in names.split() for value in list_values([said], name)]
     if isinstance(said, list):
         return next(filter(None, (find_message(value, names) for value in said)), "")
     return said.strip() if isinstance(said, str) else ""
@@ -1367,10 +1369,12 @@ __FAULTS = {
         f"(?i)http://(?!{__THIS_MACHINE}).*": "http would send the key unencrypted; use https://",
         "(?i)(?!https?://).*": f"begin it with https://, as in {__HOST}",
         r".*[@?#\s\\].*": f"leave out user name, query, blanks and backslashes, as in {__HOST}",
-        "(?i)https?:/*(:.*)?": f"it names no host; set it to {__HOST}",
+        "(?i)https?:(?!//[^/:]).*": f"it names no host; set it to {__HOST}",
     },
     "source": {"(?i)(?!(users|report)?$).*": "set it to users or report"},
-    "updated_since_param": {f"{__TAKEN}": "set it to the name of the filter, not of another one"},
+    "updated_since_param": {
+        f"(?i){__TAKEN}": "set it to the name of the filter, not of another one"
+    },
     "full_sync_days": {
         "(?!([1-9][0-9]{0,4})?$).*": "set it to a whole number of days from 1, or leave it blank"
     },
