@@ -544,10 +544,9 @@ def find_gaps(sync: Sync, current: Pass, doubt: str) -> list:
     if doubt:
         again = "last_sync_time stays where it was, and the next sync reads the same users again"
         gaps.append(f"Users may be missing: no pass was whole ({doubt}). {again}")
-    if current.end[0].refusal and current.pages[-1].count >= current.pages[-1].asked:
-        gaps.append(
-            f"The users end at a full page, so there may be more: {current.end[0].refusal}"
-        )
+    refusal = current.end[0].refusal
+    if refusal and current.pages[-1].count >= current.pages[-1].asked:
+        gaps.append(f"The users end at a full page, so there may be more: {refusal}")
     if sync.filter is not None:
         return gaps
     if current.records < sync.total:
@@ -1356,7 +1355,7 @@ def describe_unforeseen(error: Exception) -> str:
 # --- The configuration --------------------------------------------------------------------------
 # What a setting must not be, and what to do then. The first pattern that matches counts.
 __THIS_MACHINE = r"(localhost|127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}|\[::1\])(:|/|$)"
-__TAKEN = "|".join(map(re.escape, [__PAGE_PARAM, __PER_PAGE_PARAM, *__OTHER_PARAMS]))
+__TAKEN = "(?i)" + "|".join(map(re.escape, [__PAGE_PARAM, __PER_PAGE_PARAM, *__OTHER_PARAMS]))
 __HOST = "the address of Awardco's API, such as https://api.awardco.com"
 __FAULTS = {
     "api_key": {
@@ -1372,9 +1371,7 @@ __FAULTS = {
         "(?i)https?:(?!//[^/:]).*": f"it names no host; set it to {__HOST}",
     },
     "source": {"(?i)(?!(users|report)?$).*": "set it to users or report"},
-    "updated_since_param": {
-        f"(?i){__TAKEN}": "set it to the name of the filter, not of another one"
-    },
+    "updated_since_param": {__TAKEN: "set it to the name of the filter, not of another one"},
     "full_sync_days": {
         "(?!([1-9][0-9]{0,4})?$).*": "set it to a whole number of days from 1, or leave it blank"
     },
@@ -1471,9 +1468,8 @@ def users_test(api: Api) -> str | None:
         return f"The users have no {__KEY} but {names}: {__KEY_ADVICE}."
     if find_times(found) or all(user.get("updated_at", "missing") is None for user in found):
         return None  # nobody has been updated yet
-    return (
-        "No user has a readable updated_at, so every sync reads everybody: ask Awardco about it."
-    )
+    why = "No user has a readable updated_at, so every sync reads everybody"
+    return f"{why}: ask Awardco about it."
 
 
 @setup_test
