@@ -118,10 +118,8 @@ __KEY_ADVICE = f"add its new name to find_spellings() in connector.py, as the {_
 __RIGHTS_ADVICE = "check that the key may see all users of your tenant"
 __CONNECTION_ADVICE = "check base_url, the proxy settings of this machine and REQUESTS_CA_BUNDLE"
 __WEB_PAGE_ADVICE = "a firewall or a login may have answered: check base_url, and your network"
-__RESTART_ADVICE = (
-    "re-sync on Fivetran, but read `Before a re-sync` in docs/operations.md first; or locally run "
-    "`fivetran reset`, which deletes the local table and its state"
-)
+__RESTART_ADVICE = "re-sync on Fivetran, but read `Before a re-sync` in docs/operations.md first;"
+__RESTART_ADVICE += " or locally run `fivetran reset`, which deletes the local table and its state"
 __ADVICE: dict = {
     400: "check updated_since_param, and lower __SMALL_PAGE in connector.py",
     401: "check api_key: the API does not accept it",
@@ -755,7 +753,8 @@ def open_api(settings: dict, state: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_
 
 
 def make_request_with_retry(api: Api, name: str, read: Callable, is_first=False, **request):
-    """Make a request, again where another attempt may help. Returns what read() makes of it.
+    """Make a request, again where another attempt may help. Returns what read() makes of it, or
+    raises SyncError, whose `problem` says what may help.
 
     Args:
         name: for messages, such as `Page 3 of the users`.
@@ -763,8 +762,6 @@ def make_request_with_retry(api: Api, name: str, read: Callable, is_first=False,
         is_first: no answer has shown yet that the settings are right.
         request: arguments for requests, such as url and params; and `attempts`, how often to ask
             where smaller pages may help instead.
-    Raises:
-        SyncError: its `problem` says what may help.
     """
     attempts = request.pop("attempts", api.attempts)
     for attempt in itertools.count(1):
@@ -918,8 +915,7 @@ def read_users(api: Api, response: requests.Response, per_page: int) -> Page:
     status = response.status_code
     body = None if status == 204 else parse_json(response)
     users = look_up(body, __LIST)
-    fields = body if isinstance(body, dict) else {}
-    if tells_error(fields, users) or (status == 202 and users is None):
+    if tells_error(body, users) or (status == 202 and users is None):
         why = f"it reports an error, see tells_error(){quote_error(api, response)}"
         raise SyncError(f"HTTP {status}, but {why}", "outage")
     if isinstance(users, list):
@@ -927,7 +923,7 @@ def read_users(api: Api, response: requests.Response, per_page: int) -> Page:
         totals = [*list_values(places, __TOTALS), response.headers.get("X-Total-Count")]
         flags = [str(flag).lower() for flag in list_values(places, __MORE_FLAGS)]
         return Page(users, per_page, find_total(totals, len(users)), "true" in flags)
-    found = f"the fields are {name_fields(api, fields)}{quote_error(api, response)}"
+    found = f"the fields are {name_fields(api, body)}{quote_error(api, response)}"
     raise SyncError(f"HTTP {status}, but the body holds no list `{__LIST}`; {found}", "no list")
 
 
@@ -973,16 +969,16 @@ def name_fields(api: Api, fields) -> str:
     return quote_text(api, ", ".join(found[:__MAX_NAMED_FIELDS])) or "not named"
 
 
-def tells_error(fields: dict, users) -> bool:
+def tells_error(body, users) -> bool:
     """Whether an answer says that it failed. Change this if your API ends its list that way."""
     failures = dict(__FAILURES)
-    if users is None and not look_up(fields, "success"):
+    if users is None and not look_up(body, "success"):
         failures["message detail"] = __ERROR
     return any(
         re.fullmatch(values, text.strip(), re.IGNORECASE | re.DOTALL)
         for names, values in failures.items()
         for name in names.split()
-        for text in list_texts(look_up(fields, name))
+        for text in list_texts(look_up(body, name))
     )
 
 
@@ -990,8 +986,7 @@ def list_texts(value) -> list:
     """A field's texts: of an object, which can hold a request id, its code and message, if any."""
     if not isinstance(value, dict):
         return [str(value)]
-    said = list_values([value], "code message") or value.values()
-    return [str(text) for text in said]
+    return [str(text) for text in list_values([value], "code message") or value.values()]
 
 
 def parse_json(response: requests.Response):
@@ -1464,8 +1459,7 @@ def users_test(api: Api) -> str | None:
     if not page.users:
         return page.refusal or f"The API returns no users: {__RIGHTS_ADVICE}."
     if not found:
-        names = name_fields(api, page.users[0])
-        return f"The users have no {__KEY} but {names}: {__KEY_ADVICE}."
+        return f"The users have no {__KEY} but {name_fields(api, page.users[0])}: {__KEY_ADVICE}."
     if find_times(found) or all(user.get("updated_at", "missing") is None for user in found):
         return None  # nobody has been updated yet
     why = "No user has a readable updated_at, so every sync reads everybody"
