@@ -1,4 +1,5 @@
-# make run            mock mode into DuckDB, and the rows that landed
+# make run            sync the made-up users of mock mode into DuckDB, and show them
+# make leavers        the same with a full read, which marks the two who have left
 # make test           formatter, linters, type checker and tests
 # make test-all       the same, test-iceberg, test-dbt and test-postgres, with each supported Python on this machine; then test-faults
 # make test-iceberg   fivetran run into a real Iceberg catalog from PyPI (Linux, about a minute)
@@ -12,14 +13,14 @@
 
 VENV = .venv
 
-.PHONY: run test test-all test-iceberg test-dbt test-postgres test-faults bench lock set-up
+.PHONY: run leavers test test-all test-iceberg test-dbt test-postgres test-faults bench lock set-up
 
-# What `. .venv/bin/activate` and `fivetran debug` do, with a home folder in which fivetran looks for no news.
+# Both sync in $(VENV)/mock, and leave files/ to your own users.
 run: set-up
-	@venv=$$(cd "$(VENV)" && pwd) && PATH="$$venv/bin:$$PATH" && HOME="$$venv/home" && export PATH HOME \
-	  && python tests/helpers/quiet_home.py "$$HOME" \
-	  && fivetran debug --configuration mock_data/configuration.json \
-	  && python tests/tools/show_rows.py
+	@"$(VENV)/bin/python" tests/tools/run_mock.py
+
+leavers: set-up
+	@"$(VENV)/bin/python" tests/tools/run_mock.py --leavers
 
 test: set-up
 	@"$(VENV)/bin/black" --quiet --check --diff .

@@ -1,11 +1,10 @@
 """Make a home folder in which Fivetran's command line neither looks for news nor tells any.
 
 It would check for newer releases, on a machine that may reach no more than a package registry, and
-send usage figures. Used by `make run`, and by the tests.
+send usage figures. Used by run_mock.py, and by the tests.
 """
 
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -23,7 +22,3 @@ def make_quiet_home(home: Path) -> Path:
         json.dumps({"lastVersionCheck": now, "licenseNoticeShown": True})
     )
     return home
-
-
-if __name__ == "__main__":
-    make_quiet_home(Path(sys.argv[1]))
