@@ -19,14 +19,11 @@ from fivetran_api import (
     contents,
     copy_project,
     not_of_the_project,
-    run_fivetran,
 )
-from harness import Project
 from quiet_home import make_quiet_home
 
 MOCK = "mock_data/configuration.json"
 ALARMING = re.compile(r"\b(WARNING|ERROR|SEVERE|CRITICAL|Error|Traceback)\b")
-RUNS = {"files/warehouse.db", "files/state.json"}  # what a sync leaves, and .gitignore names
 
 
 def clean_copy(folder: Path) -> Path:
@@ -50,18 +47,32 @@ def run(project: Path, *command, **environment) -> Run:
     return Run(done.returncode, done.stdout)
 
 
-# --- Mock mode, twice ----------------------------------------------------------------------------
+# --- Mock mode, as make runs it ------------------------------------------------------------------
 
 
 class MockMode:
-    """A copy of the project in which mock mode ran twice."""
+    """A copy of the project that holds real people, in which make ran mock mode twice, with a new
+    virtual environment that borrows the packages of this one."""
 
     def __init__(self, folder: Path):
         self.project = clean_copy(folder)
+        write_script(self.project / "tests" / "tools" / "set_up.sh", "")
+        for name, text in {"warehouse.db": "real people", "state.json": "their state"}.items():
+            (self.project / "files").mkdir(exist_ok=True)
+            (self.project / "files" / name).write_text(text)
         self.before = contents(self.project)
-        self.runs = [run_fivetran(self.project, "debug", "--configuration", MOCK) for _ in "12"]
-        self.after = contents(self.project)
-        self.output = "".join(each.output for each in self.runs)
+        venv = self.project / ".venv"
+        run(folder, sys.executable, "-m", "venv", "--without-pip", venv)
+        self.warehouse = venv / "mock" / "files" / "warehouse.db"
+        self.leavers = self.make("leavers")  # which runs a first sync before, where there was none
+        self.run = self.make("run")
+        self.output = self.leavers.output + self.run.output
+
+    def make(self, target: str) -> Run:
+        packages = Path(distribution("fivetran-connector-sdk").locate_file("."))
+        ended = run(self.project, "make", target, PYTHONPATH=str(packages))
+        assert ended.status == 0, ended.output
+        return ended
 
 
 @pytest.fixture(scope="module")
@@ -69,41 +80,58 @@ def mock_mode(tmp_path_factory):
     return MockMode(tmp_path_factory.mktemp("mock"))
 
 
-def test_mock_mode_lands_250_users(mock_mode):
-    assert [each.status for each in mock_mode.runs] == [0, 0], mock_mode.output
-    assert "Full sync: all users" in mock_mode.runs[0].output
-    assert "Synced 250 users" in mock_mode.runs[0].output
-    assert len(Project(mock_mode.project, None).table()[0]) == 250
+def test_the_first_run_lands_250_users_and_the_next_is_incremental(mock_mode):
+    assert mock_mode.output.count("Mock mode: these users are made up") == 3
+    assert "Synced 250 users" in mock_mode.leavers.output
+    assert "Incremental sync: users changed since 2025-" in mock_mode.run.output
+    assert "Synced 1 user from 1 page" in mock_mode.run.output
 
 
-def test_the_second_run_is_incremental_and_says_so(mock_mode):
-    second = mock_mode.runs[1].output
-    assert "Incremental sync: users changed since 2025-" in second
-    assert int(re.search(r"Synced (\d+) users?", second).group(1)) < 10
+def test_make_leavers_shows_who_left_as_marked(mock_mode):
+    shown = mock_mode.leavers.output
+    assert "Marking who left: 250 users at the last complete read, 248 now" in shown
+    assert re.search(r"│ +248 │ +2 │", shown)
+    marked = shown.split("_fivetran_deleted")[1]
+    assert "│ 00019 " in marked and "│ 00024 " in marked
+
+
+def test_made_up_users_stay_apart_from_real_ones(mock_mode):
+    """And requirements.txt stays, which the command line deletes where it finds no package."""
+    after = contents(mock_mode.project)
+    assert {name: after.get(name) for name in mock_mode.before} == mock_mode.before
+    assert {Path(name).parts[0] for name in set(after) - set(mock_mode.before)} == {".venv"}
+
+
+def test_the_query_that_a_run_ends_with_works_as_it_is_shown(mock_mode):
+    command = mock_mode.run.output.splitlines()[-1]
+    packages = Path(distribution("fivetran-connector-sdk").locate_file("."))
+    shown = run(mock_mode.project, "sh", "-c", command, PYTHONPATH=str(packages))
+    assert shown.status == 0 and "│ Engineering │" in shown.output, shown.output
 
 
 def test_mock_mode_prints_nothing_alarming(mock_mode):
     assert [line for line in mock_mode.output.splitlines() if ALARMING.search(line)] == []
 
 
-def test_mock_mode_changes_no_file_of_the_project(mock_mode):
-    """Not requirements.txt either, which the command line deletes where it finds no package."""
-    assert {name: mock_mode.after.get(name) for name in mock_mode.before} == mock_mode.before
-    assert set(mock_mode.after) - set(mock_mode.before) == RUNS
+def test_mock_mode_without_an_environment_says_what_to_do(tmp_path):
+    """Else it would write below the Python of the machine."""
+    base = Path(sys.base_prefix) / "bin" / "python3"
+    ended = run(tmp_path, base, PROJECT / "tests" / "tools" / "run_mock.py")
+    assert ended.output == "Activate the environment first, or type `make run`.\n"
 
 
 @pytest.mark.parametrize("columns", [None, "80", "200"], ids=["pipe", "80", "200"])
 def test_the_rows_that_landed_fit_the_terminal(mock_mode, columns):
     """In 80 columns, what is wider than that wraps into rubble."""
     width = {"COLUMNS": columns} if columns else {}
-    shown = run(mock_mode.project, sys.executable, "tests/tools/show_rows.py", **width)
+    tool = ("tests/tools/show_rows.py", "--database", mock_mode.warehouse)
+    shown = run(mock_mode.project, sys.executable, *tool, **width)
     assert shown.status == 0, shown.output
     assert max(map(len, shown.output.splitlines())) <= int(columns or 80)
     assert "…" not in shown.output
     for name in ("employee_id", "last_name", "balance", "updated_at"):
         assert name in shown.output
     assert ("@example.com" in shown.output) == (columns == "200")
-    assert re.search(r"│ +users +│", shown.output) and re.search(r"│ +250 +│", shown.output)
 
 
 def test_rows_before_the_first_run_are_asked_for_in_a_line(tmp_path):
@@ -348,17 +376,12 @@ def test_an_environment_that_was_moved_is_made_anew(make, tmp_path):
 
 @pytest.mark.parametrize("place", ["elsewhere", "{}/else where"], ids=["relative", "absolute"])
 def test_make_run_takes_an_environment_at_any_place(folder, tmp_path, place):
-    """One that is there already: what it runs are stand-ins that tell their place."""
     venv = folder / place.format(tmp_path)
-    for name in ("python", "fivetran"):
-        write_script(venv / "bin" / name, f'echo "{name} $1 in $HOME"')
+    write_script(venv / "bin" / "python", 'echo "$0 runs $1"')
     write_script(folder / "tests" / "tools" / "set_up.sh", "")
     ended = run(folder, "make", "run", f"VENV={place.format(tmp_path)}")
-    assert ended.output.splitlines() == [
-        f"python tests/helpers/quiet_home.py in {venv}/home",
-        f"fivetran debug in {venv}/home",
-        f"python tests/tools/show_rows.py in {venv}/home",
-    ]
+    python = f"{place.format(tmp_path)}/bin/python"
+    assert ended.output == f"{python} runs tests/tools/run_mock.py\n"
 
 
 # --- git -----------------------------------------------------------------------------------------
@@ -411,7 +434,7 @@ def clone(tmp_path):
     git(tmp_path, "clone", "--quiet", upstream, "clone")
     clone = tmp_path / "clone"
     readme = (clone / "README.md").read_text(encoding="utf-8")
-    (step,) = re.findall(r"`git (update-index .+?)`", readme)
+    (step,) = re.findall(r"^git (update-index \S+ \S+)", readme, re.MULTILINE)
     git(clone, *step.split())
     (clone / "configuration.json").write_text('{"api_key": "mine"}')
     template = upstream / "configuration.json"

@@ -62,8 +62,9 @@ def show(warehouse: Path):
     command = [sys.executable, str(tool), "--database", str(warehouse)]
     subprocess.run(command, check=True)
     command.append("--sql")
-    shown = " ".join(os.path.relpath(part) if os.path.isabs(part) else part for part in command)
-    print(f'These users are made up. To ask another question:\n{shown} "{QUESTION}"')
+    parts = [os.path.relpath(part) if os.path.isabs(part) else part for part in command]
+    shown = " ".join(f'"{part}"' if " " in part else part for part in [*parts, QUESTION])
+    print(f"These users are made up. To ask another question:\n{shown}")
 
 
 if __name__ == "__main__":
