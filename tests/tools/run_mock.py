@@ -17,7 +17,10 @@ sys.path.insert(0, str(ROOT / "tests" / "helpers"))
 from quiet_home import make_quiet_home  # noqa: E402
 
 SETTINGS = "mock_data/configuration.json"
-QUESTION = "select department, count(*) as users from awardco.user group by department"
+QUESTION = (
+    "select department, count(*) as users from awardco.user "
+    "where not _fivetran_deleted group by department"
+)
 
 
 def main():
