@@ -31,6 +31,24 @@ MAY_BE_UPLOADED = {
         f"docs/{page}.md"
         for page in ("errors", "how-it-syncs", "iceberg", "modelling", "operations")
     ),
+    "docs/dbt/dbt_project.yml",
+    "docs/dbt/macros/optional_columns.sql",
+    "docs/dbt/models/intermediate/_intermediate.yml",
+    "docs/dbt/models/intermediate/int_users_joined_and_left.sql",
+    "docs/dbt/models/marts/_marts.yml",
+    "docs/dbt/models/marts/active_users.sql",
+    "docs/dbt/models/marts/fct_monthly_headcount.sql",
+    "docs/dbt/models/staging/_staging.yml",
+    "docs/dbt/models/staging/stg_awardco__users.sql",
+    "docs/dbt/snapshots/_snapshots.yml",
+    *(
+        f"docs/dbt/tests/{test}.sql"
+        for test in (
+            "headcount_adds_up",
+            "no_change_lies_in_the_future",
+            "somebody_has_a_status",
+        )
+    ),
     "mock_data/users.json",
     "pyproject.toml",
     "requirements.txt",
@@ -103,7 +121,7 @@ def test_no_code_and_no_page_is_ignored_because_of_its_name():
 
 def test_the_package_holds_the_setup_form(packaged):
     fields, tests = read_form(packaged.files[FORM])
-    assert fields == ["api_key", "base_url", "updated_since_param", "full_sync_days"]
+    assert fields == ["api_key", "base_url", "source", "updated_since_param", "full_sync_days"]
     assert tests == ["connection_test", "users_test", "filter_test"]
 
 
