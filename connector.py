@@ -232,7 +232,6 @@ class Sync:
     state: dict  # as the sync before left it; the checkpoint after each page repeats it
     is_continued: bool  # the state tells of earlier syncs from the same source
     is_due: bool  # full_sync_days asks to mark who left: everybody is read
-    reads_all: bool  # it began without a filter
     filter: str | None  # frozen; only read_window() drops it, if it is refused
     started_at: datetime  # by this machine's clock; for last_full_sync only
     cursor: str | None  # where last_sync_time may stand so far, as the API wrote it
@@ -482,10 +481,9 @@ def start_sync(api: Api, state: dict) -> Sync:
     cursor = None if api.source == "report" else earlier.get("last_sync_time")
     is_due = is_full_read_due(api, earlier)
     since = None if is_due else cursor
-    reads_all = since is None
     everybody = "Full sync: all users (full_sync_days)" if is_due else "Full sync: all users"
     log.info(f"Incremental sync: users changed since {since}" if since else everybody)
-    return Sync(api, state, is_continued, is_due, reads_all, since, now(), cursor)
+    return Sync(api, state, is_continued, is_due, since, now(), cursor)
 
 
 def check_state(state: dict, came_from: str, source: str):
@@ -584,7 +582,8 @@ def make_state(sync: Sync, doubt: str, gaps: list) -> dict:
     # Not after a filter that is refused: everybody would be read each time, and nobody marked.
     # Each sync of a report reads everybody: those between two that are due must not put one off.
     is_between = is_report and not sync.is_due and "last_full_sync" in state
-    if sync.reads_all and sync.known and not doubt and not is_between:
+    reads_all = sync.filter is None and not sync.filter_refusal
+    if reads_all and sync.known and not doubt and not is_between:
         state["last_full_sync"] = sync.started_at.isoformat(timespec="seconds")
     if sync.filter is None and not gaps:
         state["users"] = len(sync.known)
