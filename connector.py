@@ -469,8 +469,7 @@ def move_cursor(sync: Sync, updated_at: datetime, text: str):
 # --- The beginning and the end of a sync --------------------------------------------------------
 def start_sync(api: Api, state: dict) -> Sync:
     """Begin a sync. A state holds `last_sync_time`; `last_full_sync`, when the last whole sync of
-    everybody began; `users`, how many the last complete one found; `source`, which one that was.
-    Raises SyncError."""
+    everybody began; `users`, how many the last complete one found; `source`. Raises SyncError."""
     if api.source == "mock":
         log.info("Mock mode: these users are made up, see mock_data/users.json")
     is_first = not any(name in state for name in __STATE_NAMES)
@@ -937,17 +936,15 @@ def look_up(body, path: str):
 
 def list_values(objects: list, names: str) -> list:
     """What these objects hold in fields of these names, which are as fold_name() makes them."""
-    fields = [field for place in objects for field in place.items()]
+    fields = [field for place in objects if isinstance(place, dict) for field in place.items()]
     return [value for name, value in fields if fold_name(name) in names.split()]
 
 
 def find_envelopes(body) -> list:
-    """The objects in which a total or a flag may stand: the answer, the one that holds the list,
-    and those with names such as `meta`, also one in another."""
-    places = [body, look_up(body, __LIST.rpartition(".")[0])]
-    found = [place for place in places if isinstance(place, dict)]
+    """What may hold a total or a flag: the answer, the object with the list, and envelopes."""
+    found = [body, look_up(body, __LIST.rpartition(".")[0])]
     for place in found:  # it grows while it is read
-        found += [value for value in list_values([place], __ENVELOPES) if isinstance(value, dict)]
+        found += list_values([place], __ENVELOPES)
     return found
 
 
@@ -976,8 +973,8 @@ def tells_error(body, users) -> bool:
     return any(
         re.fullmatch(values, text.strip(), re.IGNORECASE | re.DOTALL)
         for names, values in failures.items()
-        for name in names.split()
-        for text in list_texts(look_up(body, name))
+        for value in list_values([body], names)
+        for text in list_texts(value)
     )
 
 
