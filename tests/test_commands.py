@@ -136,8 +136,20 @@ def test_the_rows_that_landed_fit_the_terminal(mock_mode, columns):
     assert ("@example.com" in shown.output) == (columns == "200")
 
 
+def test_where_no_real_users_have_arrived_those_of_mock_mode_are_shown_as_such(
+    mock_mode, tmp_path
+):
+    packages = Path(distribution("fivetran-connector-sdk").locate_file("."))
+    python = mock_mode.project / ".venv" / "bin" / "python"
+    tool = clean_copy(tmp_path) / "tests" / "tools" / "show_rows.py"
+    shown = run(tmp_path, python, tool, PYTHONPATH=str(packages))
+    assert "these are the made-up users of make run" in shown.output
+    assert re.search(r"│ +248 │ +2 │", shown.output)
+
+
 def test_rows_before_the_first_run_are_asked_for_in_a_line(tmp_path):
-    shown = run(clean_copy(tmp_path), sys.executable, "tests/tools/show_rows.py")
+    tool = ("tests/tools/show_rows.py", "--database", "files/warehouse.db")
+    shown = run(clean_copy(tmp_path), sys.executable, *tool)
     assert shown.status == 1
     assert shown.output.endswith("warehouse.db is missing: run fivetran debug first.\n")
     assert len(shown.output.splitlines()) == 1

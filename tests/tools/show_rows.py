@@ -15,6 +15,7 @@ import duckdb
 
 ROOT = Path(__file__).parents[2]
 WAREHOUSE = ROOT / "files" / "warehouse.db"
+MOCK_WAREHOUSE = Path(sys.prefix) / "mock" / "files" / "warehouse.db"  # see run_mock.py
 PAGE = ROOT / "docs" / "modelling.md"
 TOTALS = """
     SELECT count(*) FILTER (NOT _fivetran_deleted) AS users,
@@ -29,10 +30,14 @@ MARKED = """
 
 def main():
     options = read_arguments()
-    if not options.database.exists():
-        sys.exit(f"{options.database} is missing: run fivetran debug first.")
+    database = options.database or WAREHOUSE
+    if not options.database and not WAREHOUSE.exists() and MOCK_WAREHOUSE.exists():
+        print("There is no files/warehouse.db, so these are the made-up users of make run:")
+        database = MOCK_WAREHOUSE
+    if not database.exists():
+        sys.exit(f"{database} is missing: run fivetran debug first.")
     width = shutil.get_terminal_size().columns  # 80 where the output is no terminal
-    with open_table(options.database) as connection:
+    with open_table(database) as connection:
         for query in [options.sql] if options.sql else choose_queries(connection, width):
             show(connection, query, width)
 
@@ -40,7 +45,7 @@ def main():
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sql", metavar='"SELECT ..."', help="a query on awardco.user")
-    parser.add_argument("--database", metavar="PATH", type=Path, default=WAREHOUSE)
+    parser.add_argument("--database", metavar="PATH", type=Path)
     return parser.parse_args()
 
 
