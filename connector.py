@@ -241,11 +241,6 @@ class Sync:
     filled: set = field(default_factory=set)  # declared columns in which somebody has a value
     filter_refusal: str = ""  # why everybody is read in spite of the filter
 
-    @property
-    def total(self) -> int:
-        """How many users the API says there are; 0 if it does not say."""
-        return next((total for total, _ in reversed(self.totals) if total), 0)
-
 
 @dataclass
 class Pass:
@@ -264,6 +259,11 @@ class Pass:
     def records(self) -> int:
         """The rows of each page, summed, those without a key among them."""
         return sum(page.count for page in self.pages)
+
+    @property
+    def total(self) -> int:
+        """How many users the API says there are; 0 if it does not say."""
+        return max((page.total for page in self.pages), default=0)
 
     @property
     def met(self) -> Counter:
@@ -314,7 +314,7 @@ def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
     totals = [(page.total, page.count) for page in current.pages]
     is_full = ends_with_full_page(sync, current)
     is_refused = current.end[0].refusal and (len(current.pages) == 1 or sync.filter is not None)
-    is_larger = sync.total > current.records
+    is_larger = current.total > current.records
     has_more = any(page.has_more for page in current.end)
     # Once users were deleted, some who are known are gone.
     known = len(current.met) if has_fallen(sync.totals) else len(sync.known)
@@ -434,7 +434,7 @@ def deliver_page(sync: Sync, page: Page):
         asked = f"{__LARGE_PAGE:,} users asked for"
         log.info(f"Page 1 has {page.asked} of {asked}: check __PER_PAGE_PARAM")
     if len(sync.totals) % __PAGES_PER_PROGRESS_LINE == 0:
-        of_all = f" of {sync.total:,}" if sync.total and sync.filter is None else ""
+        of_all = f" of {page.total:,}" if page.total and sync.filter is None else ""
         log.info(f"{len(sync.totals)} pages read, {len(sync.known):,}{of_all} users so far")
 
 
@@ -544,9 +544,9 @@ def find_gaps(sync: Sync, current: Pass, doubt: str) -> list:
         gaps.append(f"The users end at a full page, so there may be more: {refusal}")
     if sync.filter is not None:
         return gaps
-    if current.records < sync.total:
+    if current.records < current.total:
         came = f"but its pages brought {current.records}"
-        gaps.append(f"The API reports {sync.total} users, {came}: {__RIGHTS_ADVICE}")
+        gaps.append(f"The API reports {current.total} users, {came}: {__RIGHTS_ADVICE}")
     users = min(len(sync.known), len(current.met))  # a key can lose rights between two passes
     before = sync.state.get("users", 0)
     if not users:
