@@ -232,6 +232,7 @@ class Sync:
     state: dict  # as the sync before left it; the checkpoint after each page repeats it
     is_continued: bool  # the state tells of earlier syncs from the same source
     is_due: bool  # full_sync_days asks to mark who left: everybody is read
+    reads_all: bool  # it began without a filter
     filter: str | None  # frozen; only read_window() drops it, if it is refused
     started_at: datetime  # by this machine's clock; for last_full_sync only
     cursor: str | None  # where last_sync_time may stand so far, as the API wrote it
@@ -308,9 +309,6 @@ def choose_page_size(sync: Sync, number: int, smallest: int) -> int:
 def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
     """Why a pass may have missed a user whom the sync does not know; "" if it is whole. This alone
     decides whether a pass is believed, and it changes nothing. previous: the pass before."""
-    has_gap = len(current.pages) > 1 and not current.pages[-1].count  # see look_beyond()
-    pairs = itertools.pairwise(current.pages)
-    is_short = has_gap or any(page.count < after.asked and after.count for page, after in pairs)
     totals = [(page.total, page.count) for page in current.pages]
     is_full = ends_with_full_page(sync, current)
     is_refused = current.end[0].refusal and (len(current.pages) == 1 or sync.filter is not None)
@@ -321,7 +319,7 @@ def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
     is_everybody = current.places == known or is_like(current, previous)
     counts = f"{known} users are known, but the pages had {current.places} places for them"
     doubts = {
-        "a page was short, but the page after it brought users": is_short,
+        "a page was short, but the page after it brought users": has_short_page(current),
         "the API's total fell: users were deleted, so others have moved": has_fallen(totals),
         "the same users came again and again, without end": is_endless(sync, current),
         "the users end at a full page, and the page after it is refused": is_full and is_refused,
@@ -330,7 +328,15 @@ def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
         "after the last page the API still says that there is more": has_more,
         f"{counts}, so some may have been passed over": not is_everybody,
     }
-    return next((doubt for doubt, is_true in doubts.items() if is_true), "")
+    return next(filter(doubts.get, doubts), "")  # the first that is true
+
+
+def has_short_page(current: Pass) -> bool:
+    """Whether a page brought fewer users than the page after it, which has some, was asked for."""
+    if len(current.pages) > 1 and not current.pages[-1].count:
+        return True  # look_beyond() met an empty page, and users on the next one
+    pairs = itertools.pairwise(current.pages)
+    return any(page.count < after.asked and after.count for page, after in pairs)
 
 
 def find_page_size(current: Pass) -> int:
@@ -430,6 +436,11 @@ def deliver_page(sync: Sync, page: Page):
         sync.delivered.append(zlib.compress(json.dumps(rows, default=datetime.isoformat).encode()))
     sync.totals.append((page.total, page.count))
     page.users = []  # the pass keeps its pages, but has no more use for their users
+    log_progress(sync, page)
+
+
+def log_progress(sync: Sync, page: Page):
+    """Log a line every ten pages, and one if page 1 had fewer users than an API usually gives."""
     if len(sync.totals) == 2 and 0 < page.asked < __SMALL_PAGE:
         asked = f"{__LARGE_PAGE:,} users asked for"
         log.info(f"Page 1 has {page.asked} of {asked}: check __PER_PAGE_PARAM")
@@ -482,7 +493,7 @@ def start_sync(api: Api, state: dict) -> Sync:
     since = None if is_due else cursor
     everybody = "Full sync: all users (full_sync_days)" if is_due else "Full sync: all users"
     log.info(f"Incremental sync: users changed since {since}" if since else everybody)
-    return Sync(api, state, is_continued, is_due, since, now(), cursor)
+    return Sync(api, state, is_continued, is_due, since is None, since, now(), cursor)
 
 
 def check_state(state: dict, came_from: str, source: str):
@@ -581,8 +592,7 @@ def make_state(sync: Sync, doubt: str, gaps: list) -> dict:
     # Not after a filter that is refused: everybody would be read each time, and nobody marked.
     # Each sync of a report reads everybody: those between two that are due must not put one off.
     is_between = is_report and not sync.is_due and "last_full_sync" in state
-    reads_all = sync.filter is None and not sync.filter_refusal
-    if reads_all and sync.known and not doubt and not is_between:
+    if sync.reads_all and sync.known and not doubt and not is_between:
         state["last_full_sync"] = sync.started_at.isoformat(timespec="seconds")
     if sync.filter is None and not gaps:
         state["users"] = len(sync.known)
