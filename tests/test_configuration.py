@@ -1,7 +1,9 @@
 """What people paste is understood or refused, before any request and without showing it."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
+from time import process_time
 from urllib.parse import urlsplit
 
 import pytest
@@ -50,7 +52,9 @@ def refusal(sent, **configuration) -> str:
 
 @pytest.mark.parametrize("unset", UNSET)
 def test_an_optional_setting_left_unset_has_its_default(unset):
-    assert checked(updated_since_param=unset, use_mock=unset) == checked()
+    names = ("updated_since_param", "use_mock", "source", "full_sync_days")
+    assert checked(**dict.fromkeys(names, unset)) == checked()
+    assert checked()["source"] == "users"
     assert checked()["updated_since_param"] == UPDATED_SINCE
     assert checked()["base_url"] == URL
 
@@ -112,39 +116,70 @@ def test_a_sync_does_with_what_people_paste(project, api):
 
 # --- what is refused
 
-REFUSED = {
-    ("api_key", "is missing: copy"): UNSET,
-    ("api_key", "run `fivetran debug`"): ["fivetran_encrypted:aBcD9="],
-    ("api_key", "cannot be used: copy"): ["left right", "left\r\nright", "clé", "k\x7f"],
-    ("base_url", "is missing: set it to"): UNSET,
-    ("base_url", "such as https://"): [
-        *("api.example.com", "ftp://api.example.com", "https:///api"),
-        *("https://host name", "https:\\\\h"),
+ADDRESS = "the address of Awardco's API, such as https://api.awardco.com"
+MACHINES = "127.0.0.1.example.com localhost.example.com 127.999.999.999 127.0.0.256 127.1"
+PASTED = "https://me:pass@host https://h/?key=1 https://h#top https://h\\@127.0.0.1"
+REFUSED = {  # what is wrong and the remedy: of which values
+    "api_key is missing: copy the key of your Awardco tenant, or set use_mock to true": UNSET,
+    "api_key cannot be used: it is encrypted; run `fivetran debug`": ["fivetran_encrypted:aBcD9="],
+    "api_key cannot be used: copy it again, without spaces, line breaks or accents": [
+        *("left right", "left\r\nright", "clé", "k\x7f", "to\u212aen")
     ],
-    ("base_url", "without user name or query"): [
-        *("https://me:pass@host", "https://h/?key=1", "https://h#top")
+    f"base_url is missing: set it to {ADDRESS}": UNSET,
+    f"base_url cannot be used: begin it with https://, as in {ADDRESS}": [
+        *("api.example.com", "ftp://api.example.com", "https:\\\\h", "http\u017f://h")
     ],
-    ("base_url", "unencrypted"): [
-        *("http://127.0.0.1.example.com", "http://localhost.example.com", "HTTP://10.0.0.1")
+    f"base_url cannot be used: it names no host; set it to {ADDRESS}": [
+        *("https://", "https://:8443", "https:///api")
     ],
-    ("updated_since_param", "set it to the name"): [PAGE_PARAM, f" {PER_PAGE_PARAM.title()} "],
-    ("use_mock", "set it to true or false"): ["yes", "1"],
+    "base_url cannot be used: leave out user name, query, blanks and backslashes, as in the": [
+        *PASTED.split(),
+        "https://host name",
+    ],
+    "base_url cannot be used: http would send the key unencrypted; use https://": [
+        *(f"http://{host}" for host in MACHINES.split()),
+        "HTTP://10.0.0.1",
+    ],
+    "source cannot be used: set it to users or report": ["report9", "u\u017fers", "mock"],
+    "updated_since_param cannot be used: set it to the name of the filter, not of another one": [
+        *(PAGE_PARAM, f" {PER_PAGE_PARAM.title()} ")
+    ],
+    "full_sync_days cannot be used: set it to a whole number of days from 1, or leave it blank": [
+        *("0", "1.5", "a week", "100000", "٣")
+    ],
+    "use_mock cannot be used: set it to true or false": ["yes", "1", "fal\u017fe"],
 }
 
 
-@pytest.mark.parametrize("name, remedy", REFUSED)
-def test_a_useless_setting_is_refused_by_name_with_a_remedy(sent, name, remedy):
-    for value in REFUSED[name, remedy]:
-        message = refusal(sent, **{name: value})
-        assert message.startswith(name) and remedy in message, value
+@pytest.mark.parametrize("remedy", REFUSED, ids=lambda remedy: remedy[:50])
+def test_a_useless_setting_is_refused_by_name_with_a_remedy(sent, remedy):
+    name = remedy.partition(" ")[0]
+    for value in REFUSED[remedy]:
+        assert refusal(sent, **{name: value}).startswith(remedy), value
 
 
-def test_days_between_full_syncs_are_a_whole_number_from_1(sent):
-    for days in ("0", "1.5", "a week", "100000", "٣"):
-        message = refusal(sent, full_sync_days=days)
-        assert message.startswith("full_sync_days cannot be used: set it to a whole number"), days
-    assert checked(full_sync_days=" 30 ")["full_sync_days"] == "30"
-    assert checked(full_sync_days="")["full_sync_days"] == ""
+@pytest.mark.parametrize("sign", [" ", "'", "“\n", "/", "/api", "a ", "<", "1", ":"])
+def test_a_long_setting_is_read_in_linear_time(sign):
+    for name in ("api_key", "base_url", "source", "updated_since_param", "full_sync_days"):
+        begin = process_time()
+        with suppress(connector.ConfigurationError):
+            checked(**{name: f"https://a{sign * (1_000_000 // len(sign))}a"})
+        assert process_time() - begin < 1, name
+
+
+def test_a_setting_that_nothing_reads_is_named_unless_its_name_may_be_a_secret(in_memory, api):
+    """full_sync_day passes every test; a proxy agent of Fivetran's sets host and hosts."""
+    api.users, other = users(3), {"host": "h", "hosts": "[]"}
+    wrong = {"full_sync_day": "7", "s3cr3t": "1", "x" * 41: "2", "a-b": "3", **other}
+    in_memory.sync(api, **wrong)
+    (warning,) = in_memory.destination.warnings
+    assert "not know these settings: `full_sync_day`; correct the name" in warning
+    assert "the value null" in warning and in_memory.lines.count(warning) == 1
+    in_memory.sync(api, **{"Bearer-s3cr3t": "1"}, **other)
+    assert ["not named" in told for told in in_memory.destination.warnings] == [True]
+    in_memory.lines.clear()
+    assert connector.connector.run_test("users_test", {**REQUIRED, "base_url": api.url, **wrong})
+    assert in_memory.lines == [warning]  # a setup test has no dashboard
 
 
 @pytest.mark.parametrize("deployment", [None, "hybrid"])

@@ -44,7 +44,8 @@ def test_times_in_camel_case_keep_the_cursor_and_make_the_next_sync_incremental(
 
 
 @pytest.mark.parametrize(
-    "name", ["employeeID", "EmployeeId", "employee_id", "EMPLOYEE-ID", "Employee Id"]
+    "name",
+    ["EmployeeID", "employee_id", "EMPLOYEE-ID", "Employee Id", "employee.id", "(employee/id)"],
 )
 def test_the_key_is_found_in_any_spelling(project, api, name):
     api.names, api.users = {"employeeId": name}, users(30)
@@ -62,12 +63,15 @@ def test_the_list_of_users_is_found_in_any_spelling(project, api, name):
 
 
 def test_the_exact_name_wins_and_the_other_spelling_is_kept_aside(project, api):
-    """The destination would give both one column."""
+    """The destination drops every sign, so it would give both one column."""
     others = {"first_name": "Bea", "Updated-At": "2099-01-01T00:00:00Z", "EMPLOYEEID": "E9"}
+    others |= {"first.name": "Bea", "currency.code": "XXX", "updated/at": "2098", "last·name": "B"}
+    others |= {"balance ()": 7, "e-mail": "b@home.example", "employee:id#": None}
     api.users = [{**others, **user(1, NOON - timedelta(days=2))}]
     outcome = project.sync(api)
     (row,) = outcome.rows.values()
     assert (row["employeeId"], row["firstName"]) == ("E00001", "First1")
+    assert (row["currencyCode"], row["balance"], row["lastName"]) == ("USD", 1.25, "Last1")
     assert kept_aside(row) == others
     assert outcome.cursor == text(NOON - timedelta(days=2))
 
@@ -100,20 +104,18 @@ def test_a_list_elsewhere_is_found_by_the_names_in_the_message(project, api):
     fields = {"data": users(3), "totalCount": 3, "success": True}
     api.faults = [Fault(times=99, status=200, body=fields)]
     message = failure(project, api)
-    assert f"no list `{LIST}`; check base_url, and __LIST in connector.py" in message
-    assert message.endswith("the fields are `data`, `totalCount`, `success`")
+    assert f"no list `{LIST}`; the fields are `data`, `totalCount`, `success`; " in message
 
 
 def test_an_answer_that_is_a_list_names_no_field(project, api):
     api.faults = [Fault(times=99, status=200, body=["Xanthippe"])]
-    assert failure(project, api).endswith("the fields are not named")
+    assert f"no list `{LIST}`; the fields are not named; " in failure(project, api)
 
 
 def test_a_method_that_the_api_lacks_is_told_from_a_wrong_address(project, api):
     api.path = "/api/v2/people"
     message = failure(project, api)
-    assert "HTTP 404; check base_url" in message
-    assert "your tenant's API lacks this method: ask Awardco" in message
+    assert "check base_url: no /api/users there; or set source to report" in message
 
 
 def test_users_without_the_key_are_reported_with_the_names_of_their_fields(project, api):
@@ -122,18 +124,18 @@ def test_users_without_the_key_are_reported_with_the_names_of_their_fields(proje
     assert outcome.failed and outcome.rows == {}
     (message,), (problem,) = project.destination.errors, setup_problems(api)
     for told in (message, problem):
-        assert "employeeId" in told and "adapt find_spellings()" in told
+        assert "employeeId" in told and "add its new name to find_spellings()" in told
         assert "`id`, `firstName`, `lastName`, `workEmail`" in told
 
 
 def test_no_name_that_may_be_a_value_is_reported_and_ten_names_at_most(project, api):
     """A user's address is a name where an API sends users by address."""
-    odd = {"x.q@home.example": 1, "E77aZ9": 2, "Quill feather": 3, "Größe": 4, "": 5}
+    odd = {"x.q@home.example": 1, "E77aZ9": 2, "Größe": 4, "": 5}
     names = [f"field_{letter}" for letter in "abcdefghijkl"]
     found = {**odd, **dict.fromkeys(names, "Xanthippe")}
     api.faults = [Fault(times=99, status=200, body=found)]
     message = failure(project, api)
-    assert message.endswith(": the fields are " + ", ".join(f"`{name}`" for name in names[:10]))
+    assert f"; the fields are {', '.join(f'`{name}`' for name in names[:10])}; check" in message
     project.destination.errors.clear()
     api.faults = [Fault(times=99, status=200, body=listing([found] * 30))]
     outcome = project.sync(api)
@@ -141,7 +143,25 @@ def test_no_name_that_may_be_a_value_is_reported_and_ten_names_at_most(project, 
     assert len(told) == 3
     for line in told:
         assert "`field_a`" in line and "`field_j`" in line and "field_k" not in line
-        assert not any(name in line for name in ("@", "E77", "Quill", "Gr", "Xan", "``"))
+        assert not any(name in line for name in ("@", "E77", "Gr", "Xan", "``"))
+
+
+XAN, QUILL = {"id": 1, "email": "x@home.example"}, {"id": 2, "phone": "555"}
+MAPS = {  # what stands in place of the list, and whether its names are shown
+    "people by login name": ({"xanthippe": XAN, "quillfeather": QUILL}, False),
+    "people by full name": ({"Xanthippe Q": XAN, "Quillfeather X": QUILL, "Bea": XAN}, False),
+    "objects without a field in common": ({"data": {"items": []}, "meta": {"page": 1}}, True),
+    "one object": ({"data": {"items": []}, "page": 1}, True),
+}
+
+
+@pytest.mark.parametrize("body, is_named", MAPS.values(), ids=MAPS)
+def test_a_map_of_people_in_place_of_the_list_is_not_named(project, api, body, is_named):
+    api.faults = [Fault(times=99, status=200, body=body)]
+    named = ", ".join(f"`{name}`" for name in body) if is_named else "not named, as they may be"
+    message = failure(project, api)
+    assert f"; the fields are {named}" in message
+    assert is_named or not any(name in message for name in body)
 
 
 # --- pages of ten

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from fake_awardco import NOON, UPDATED_SINCE, user, users
+from fake_awardco import NOON, UPDATED_SINCE, text, user, users
 
 TWO_DAYS = timedelta(days=2)
 LONG_AGO = NOON - timedelta(days=9)
@@ -130,31 +130,72 @@ def test_the_total_of_everybody_is_no_reason_to_warn_an_incremental_sync(warn, a
     assert warn(users(150), {"last_sync_time": users(150)[100]["updated_at"]}) == []
 
 
-def test_a_full_read_that_finds_nobody_is_reported(warn):
-    (warning,) = warn([])
-    assert warning.startswith("The API returned no users to store: check that the key may see")
+def test_a_full_read_that_finds_nobody_is_reported(project, warn):
+    """From nothing it fails: it can be a re-sync, after which Fivetran would mark everybody."""
+    for state in ({"users": 150}, {"users": 0, "last_full_sync": "2026-01-01T00:00:00Z"}):
+        (warning,) = warn([], state)
+        assert warning.startswith("The API returned no users to store: check that the key may see")
     assert warn([], {"last_sync_time": "2026-01-01T00:00:00Z"}) == []
 
 
 # --- the filter
 
 
-def test_a_filter_that_is_ignored_is_reported(warn, api):
-    api.filter_param = None
-    found = [user(1, LONG_AGO - TWO_DAYS - timedelta(seconds=1)), *users(30, LONG_AGO)[1:]]
-    (warning,) = warn(found, {"last_sync_time": found[-1]["updated_at"]})
-    assert f"filter `{UPDATED_SINCE}`" in warning and "updated_since_param" in warning
+@pytest.mark.parametrize(
+    "older, others, seconds, is_told",
+    [
+        (15, 15, 1, True),
+        (14, 16, 1, False),
+        (5, 295, 1, False),
+        (300, 0, 1, True),
+        (30, 0, 0, False),
+    ],
+)
+def test_a_filter_is_called_unknown_if_half_of_who_came_are_two_days_older_than_it(
+    warn, api, older, others, seconds, is_told
+):
+    """A date alone, a missing zone, and times that the API compares but does not show can explain
+    fewer, or less."""
+    api.filter_param, long_before = None, LONG_AGO - TWO_DAYS - timedelta(seconds=seconds)
+    found = [user(n, long_before if n < older else LONG_AGO) for n in range(older + others)]
+    warnings = warn(found, {"last_sync_time": text(LONG_AGO)})
+    advice = f"The API does not know the filter `{UPDATED_SINCE}`: set updated_since_param"
+    assert [warning.startswith(advice) for warning in warnings] == [True] * is_told
 
 
-def test_users_two_days_older_than_the_filter_are_no_reason_to_warn(warn, api):
-    """A date alone, a missing zone and a settling time of the API can explain them."""
-    api.filter_param = None
-    found = [user(1, LONG_AGO - TWO_DAYS), *users(30, LONG_AGO)[1:]]
-    assert warn(found, {"last_sync_time": found[-1]["updated_at"]}) == []
-
-
-def test_a_filter_that_is_refused_is_reported_with_what_the_api_said(warn, api):
+def test_a_filter_that_is_refused_is_reported_with_what_the_api_said(project, warn, api):
     api.filter_takes = lambda since: False
     (warning,) = warn(users(30), {"last_sync_time": users(30)[0]["updated_at"]})
     assert f"filter `{UPDATED_SINCE}`" in warning
     assert "updated_since must not be older than 90 days" in warning
+    (line,) = [line for line in project.lines if line.startswith("Asking for page 1 without")]
+    assert "HTTP 400; the API said: updated_since must not be older" in line
+
+
+# --- all together
+
+
+IN_ORDER = [
+    "Users may be missing: no pass was whole",
+    "The users end at a full page, so there may be more: Page ",
+    "The API reports 153 users, but its pages brought ",
+    "83 users came, fewer than four fifths of the 1000 of the last complete read: ",
+    "No user has a value in email, balance, updated_at, created_at: ",
+    "1 user without a usable employeeId, skipped",
+    "249 unreadable values stored as null (balance: 83, created_at: 83, updated_at: 83); see",
+]
+
+
+def test_the_most_important_warnings_come_first_and_fivetran_shows_all(project, api):
+    """The SDK drops all after the tenth."""
+    api.users, api.order, api.page_cap = users(150), "storage", 100
+    api.depth, api.past_end, api.total, api.unlisted = 100, "404", "total", 3
+    for number, row in enumerate(api.users):
+        wrong = {"balance": "much", "created_at": "once", "updated_at": "PRIVATE", "email": None}
+        row.update({**wrong, "employeeId": None if number == 7 else row["employeeId"]})
+    project.sync(api, state={"users": 1_000}, full_sync_day="7")
+    told = [one for one in project.destination.warnings if "these settings" not in one]
+    assert [line.startswith(start) for line, start in zip(told, IN_ORDER, strict=True)] == [
+        True
+    ] * 7
+    assert "PRIVATE" not in str(told)

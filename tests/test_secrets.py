@@ -151,7 +151,7 @@ def test_a_key_is_masked_where_the_api_echoes_it_without_what_stands_around_it(
     with pytest.raises(connector.SyncError) as caught:
         Memory().sync(api_key=SECRET, base_url=api.url)
     assert api.headers[0]["Authorization"] == form.format(key=SECRET)
-    assert str(caught.value).endswith("the API said: Unknown key ****, see ****.")
+    assert "the API said: Unknown key ****, see ****.; check api_key" in str(caught.value)
 
 
 def test_a_header_that_is_always_the_same_masks_nothing(api, monkeypatch):
@@ -160,7 +160,7 @@ def test_a_header_that_is_always_the_same_masks_nothing(api, monkeypatch):
     api.faults = [Fault(status=401, body={"message": f"{SECRET} may not read points"})]
     with pytest.raises(connector.SyncError) as caught:
         Memory().sync(api_key=SECRET, base_url=api.url)
-    assert str(caught.value).endswith("the API said: **** may not read points")
+    assert "the API said: **** may not read points; check api_key" in str(caught.value)
 
 
 def test_a_failing_sync_leaves_the_key_nowhere(project, api):
@@ -201,10 +201,7 @@ def test_fivetran_debug_leaves_the_key_nowhere_but_where_it_was_put(tmp_path, ap
 def test_no_part_of_a_malformed_key_is_shown(project, api, between):
     left, right = SECRET[:10], SECRET[10:]
     found = failing_sync(project, api, f"{left}{between}{right}")
-    assert (
-        b"api_key cannot be used: copy the key of your Awardco tenant, without spaces or line"
-        in found["log"]
-    )
+    assert b"api_key cannot be used: copy it again, without spaces, line breaks" in found["log"]
     assert holding(pieces(left) + pieces(right), found) == set()
     assert api.requests == []
 
@@ -234,8 +231,8 @@ def test_what_holds_the_key_does_not_show_it_when_printed(api, monkeypatch):
     """A crash report prints the variables of the connector."""
     opened, open_api = [], connector.open_api
 
-    def noted(settings):
-        opened.append(open_api(settings))
+    def noted(*arguments):
+        opened.append(open_api(*arguments))
         return opened[-1]
 
     monkeypatch.setattr(connector, "open_api", noted)
@@ -314,10 +311,8 @@ def test_an_error_of_the_connector_itself_names_its_line_and_shows_nobody(
     api.users = [{**row, "address": "Zwiebelgasse"} for row in api.users]
     monkeypatch.setattr(harness.connector, "encode_undeclared", int)  # its error quotes the value
     found = failing_sync(project, api)
-    path = rb"update\(\) \d+, sync_users\(\) \d+, [^\n]*, read_row\(\) \d+"
-    assert re.search(
-        rb"ValueError in connector.py .function and line: %s\)\n" % path, found["log"]
-    )
+    path = rb"update\(\) \d+, [^\n]*sync_users\(\) \d+, [^\n]*, read_row\(\) \d+"
+    assert re.search(rb"ValueError in connector.py .function and line: %s\);" % path, found["log"])
     assert b"ValueError" in crash_report(found)
     assert holding(PERSONAL, found) == set()
 
@@ -329,8 +324,8 @@ def test_an_error_on_the_thread_of_a_request_names_its_line_and_shows_nobody(
     broken = partial(monkeypatch.setattr, harness.connector, "find_total", int)
     api.before_page = {2: lambda _: broken()}
     found = failing_sync(project, api)
-    path = rb"update\(\) \d+, [^\n]*, send_request\(\) \d+, read_answer\(\) \d+"
-    assert re.search(rb"TypeError in connector.py .function and line: %s\)\n" % path, found["log"])
+    path = rb"update\(\) \d+, [^\n]*, request_page\(\) \d+, [^\n]*\d+"
+    assert re.search(rb"TypeError in connector.py .function and line: %s\);" % path, found["log"])
     assert b"TypeError" in crash_report(found)
     assert holding(PERSONAL, found) <= {"files/warehouse.db", "table user"}
     assert holding(pieces(SECRET), found) == set()
@@ -367,7 +362,7 @@ def test_what_the_sdk_says_of_an_error_is_shown_without_the_users(project, api, 
 
     monkeypatch.setattr(harness.connector.op, "upsert", full)
     found = failing_sync(project, api)
-    told = rb"OSError in connector.py .function and line: [^\n]*\): No space left on device\n"
+    told = rb"OSError in connector.py .function and line: [^\n]*\): No space left on device;"
     assert re.search(told, found["log"])
     assert b"OSError" in crash_report(found)
     assert holding(PERSONAL, found) == set()
@@ -386,9 +381,7 @@ def test_users_that_cannot_be_read_are_reported_of_without_their_values(project,
     assert not outcome.failed and len(outcome.rows) == 3
     for told in (
         "2 users without a usable employeeId, skipped",
-        "1 unreadable values of balance",
-        "1 unreadable values of updated_at",
-        "1 unreadable values of created_at",
+        "3 unreadable values stored as null (balance: 1, created_at: 1, updated_at: 1)",
     ):
         assert outcome.log_lines(told)
     assert holding(PERSONAL - {"x.q@home.example"}, {"log": outcome.log.encode()}) == set()

@@ -32,9 +32,12 @@ from quiet_home import make_quiet_home
 
 TESTS = {
     "connection_test": "The API accepts the key",
-    "users_test": "The API returns users as expected",
-    "filter_test": "The timestamp filter works",
+    "users_test": "The API returns users as expected (source users)",
+    "filter_test": "The timestamp filter works (source users)",
 }
+
+
+GOOD = {"api_key": KEY, "base_url": "https://a.example"}
 
 
 def run_test(name: str, configuration: dict):
@@ -59,19 +62,26 @@ def closed_url():
 # --- The form ------------------------------------------------------------------------------------
 
 
+def checked(configuration: dict) -> dict:
+    return connector.validate_configuration(configuration)
+
+
 def form():
     return connector.configuration_form().to_response()
 
 
 def test_the_form_asks_for_what_a_customer_has_to_give():
     fields = {field.name: field for field in form().fields}
-    assert list(fields) == ["api_key", "base_url", "updated_since_param", "full_sync_days"]
+    assert sorted([*fields, "use_mock"]) == sorted(getattr(connector, "__FAULTS"))
+    assert list(fields)[:3] == ["api_key", "base_url", "source"]
+    offered = [option.value for option in fields["source"].dropdown_options]
+    assert [checked({**GOOD, "source": one})["source"] for one in offered] == ["users", "report"]
     assert [name for name in fields if fields[name].required] == ["api_key", "base_url"]
     assert all(field.label and field.description for field in fields.values())
 
 
 def test_only_the_key_is_typed_unseen_and_stored_encrypted():
-    kinds = {field.name: field.text_field for field in form().fields}
+    kinds = {one.name: one.text_field for one in form().fields if one.text_field is not None}
     plain = form_field.TextField.plain_text
     assert kinds.pop("api_key") == form_field.TextField.password
     assert set(kinds.values()) == {plain}
@@ -79,9 +89,8 @@ def test_only_the_key_is_typed_unseen_and_stored_encrypted():
 
 def test_the_form_names_the_filter_that_a_blank_answer_means():
     answers = {field.name: field for field in form().fields}
-    default = connector.validate_configuration({"api_key": KEY, "base_url": "https://a.example"})
-    assert default["updated_since_param"] in answers["updated_since_param"].description
-    assert default["updated_since_param"] == answers["updated_since_param"].placeholder
+    default = checked(GOOD)["updated_since_param"]
+    assert f"blank: {default}" in answers["updated_since_param"].description
 
 
 def test_the_form_registers_the_tests_from_the_key_to_the_filter():
@@ -113,12 +122,12 @@ def test_an_address_that_is_no_awardco_api_is_told_from_a_wrong_key(api):
 def test_an_api_that_refuses_even_small_pages_names_the_constant_to_lower(api):
     api.accepts = lambda per_page: per_page <= 50
     message = check("connection_test", api)
-    assert "lower __SMALL_PAGE; the API said: Invalid per_page" in message
+    assert "Invalid per_page" in message and "lower __SMALL_PAGE" in message
 
 
 def test_an_api_that_is_down_is_asked_twice_not_for_minutes(api, clock):
     api.faults = [Fault(status=503, times=99)]
-    assert "(attempt 2): HTTP 503" in check("connection_test", api)
+    assert "HTTP 503; run the sync again" in check("connection_test", api)
     assert len(api.requests) == 2
     assert sum(clock.sleeps) < 3
 
@@ -133,7 +142,7 @@ def test_a_setup_test_does_not_wait_for_minutes_on_the_api_s_word(api, clock):
     """The person is waiting, and Fivetran ends a test that takes too long."""
     api.faults = [Fault(status=429, headers={"Retry-After": "300"}, times=99)]
     message = check("connection_test", api)
-    assert "HTTP 429" in message and "300 s" in message
+    assert "HTTP 429; the API asks to wait 5 min; sync less often" in message
     assert clock.sleeps == []
 
 
@@ -221,7 +230,8 @@ def test_a_strict_filter_that_finds_nobody_is_no_refusal(api, past_end):
 def test_an_api_that_fails_at_the_filter_does_not_pass(api, status, attempts):
     api.users = users(3)
     answer_the_filter(api, status=status)
-    assert f"(attempt {attempts}): HTTP {status}" in check("filter_test", api)
+    assert f"read: HTTP {status}; " in check("filter_test", api)
+    assert len(api.requests) == 2 + attempts
 
 
 @pytest.mark.parametrize(
@@ -440,7 +450,9 @@ def test_a_setup_test_that_fails_exits_1_with_its_message_and_stops(desk, served
     monkeypatch.setattr(served, "key", "a-newer-key-of-the-tenant-52")
     run = desk.fivetran("configuration", "--test")
     assert run.status == 1
-    assert re.search(r"\[connection_test - .*\]: .*HTTP 401; check api_key", run.output)
+    assert re.search(
+        r"\[connection_test - .*\]: .*HTTP 401; the API said: .*; check api_key", run.output
+    )
     assert "users_test" not in run.output
     # Not the terminal, not a crash report, not any other file that the run left.
     assert KEY not in run.output and "Traceback" not in run.output
