@@ -53,9 +53,9 @@ def failure(api, state=None, **configuration) -> str:
     return checked(str(caught.value))
 
 
-def setup_failure(api, name="connection_test", **configuration) -> str:
+def setup_failure(api, **configuration) -> str:
     settings = {"api_key": KEY, "base_url": api.url, **configuration}
-    return checked(connector.connector.run_test(name, settings).failure)
+    return checked(connector.connector.run_test("connection_test", settings).failure)
 
 
 def checked(message: str) -> str:
@@ -197,15 +197,6 @@ def test_users_that_cannot_be_used_end_a_sync_with_what_to_do(api, differs, said
         setattr(api, name, value)
     message = failure(api)
     assert message.startswith(said) and message.endswith(f"; {advice}")
-
-
-def test_a_setup_test_that_finds_too_few_or_odd_users_says_what_to_do(api):
-    api.names = {"employeeId": "id"}
-    assert setup_failure(api, "users_test").endswith(f": {KEY_ADVICE}")
-    api.names = {"updated_at": "changed"}
-    assert setup_failure(api, "users_test").endswith(": ask Awardco about it")
-    api.users = []
-    assert setup_failure(api, "users_test") == f"The API returns no users: {RIGHTS}"
 
 
 BAD = {"last_sync_time": ("soon", "", None, 7), "last_full_sync": ("2026-13-01", [])}
