@@ -43,7 +43,7 @@ FAULTS = {
         Fault(
             "An answer without the list does not name its fields",
             "read_answer: name_fields(fields) => 'not named'",
-            "first_contact::a_list_elsewhere_is_found_by_the_names_in_the_message",
+            "first_contact::another_shape_names_what_is_there_but_no_person",
         ),
         Fault(
             "Users without a key do not name their fields",
@@ -63,7 +63,7 @@ FAULTS = {
         Fault(
             "A 404 does not say that the tenant's API may lack the method",
             "__ADVICE: \"or your tenant's API lacks this method\" => ''",
-            "first_contact::a_method_that_the_api_lacks_is_told_from_a_wrong_address",
+            "messages::whatever_the_api_answers_the_last_message_says_what_to_do",
         ),
         Fault(
             "Small pages are not reported",
@@ -298,7 +298,7 @@ FAULTS = {
         Fault(
             "A key that is refused is tried again",
             "check_status: raise SyncError(message) => raise AttemptFailed(message, None)",
-            "requests::a_refusal_fails_at_once_and_says_what_to_check",
+            "requests::a_refusal_fails_at_once",
         ),
         Fault(
             "A refusal past the last page is always an error",
@@ -313,12 +313,12 @@ FAULTS = {
         Fault(
             "A redirect on a later page advises another address",
             "check_status: page == 1 => True",
-            "requests::a_redirect_on_a_later_page_does_not_advise_another_address",
+            "messages::whatever_the_api_answers_the_last_message_says_what_to_do",
         ),
         Fault(
             "A key that is refused on a later page is not named",
             "advise: status in (401, 403, 407) => False",
-            "requests::a_key_that_is_refused_on_a_later_page_is_named",
+            "messages::whatever_the_api_answers_the_last_message_says_what_to_do",
         ),
         Fault(
             "A certificate that does not verify is tried again",
@@ -417,7 +417,7 @@ FAULTS = {
         Fault(
             "A message inside another is not quoted",
             "find_message: map(find_message, said) => (text for text in said if isinstance(text, str))",
-            "requests::what_the_api_says_of_an_error_is_quoted_on_one_line_of_200_characters",
+            "requests::what_the_api_says_of_an_error_is_quoted_in_200_characters",
         ),
         Fault(
             "Anything in an error is quoted",
@@ -427,7 +427,7 @@ FAULTS = {
         Fault(
             "What the API said is quoted at length",
             "quote_error: line[:__MAX_QUOTED_CHARACTERS] => line",
-            "requests::what_the_api_says_of_an_error_is_quoted_on_one_line_of_200_characters",
+            "requests::what_the_api_says_of_an_error_is_quoted_in_200_characters",
         ),
         Fault(
             "The API's own control characters are quoted",
@@ -722,7 +722,7 @@ FAULTS = {
         Fault(
             "Days between full syncs may be any text",
             "__SETTINGS: '([1-9][0-9]{0,4})?' => '.*'",
-            "configuration::days_between_full_syncs_are_a_whole_number_from_1",
+            "configuration::a_useless_setting_is_refused_by_name_with_a_remedy",
         ),
         Fault(
             "A refusal shows what was pasted",
@@ -814,12 +814,12 @@ FAULTS = {
         Fault(
             "Users without a key pass the setup test",
             "users_test: not found => False",
-            "setup_form::users_that_carry_their_key_under_another_name_are_reported",
+            "setup_form::users_that_a_sync_could_not_use_are_reported_with_what_to_do",
         ),
         Fault(
             "A tenant without users passes the setup test",
             "users_test: return 'The API returns no users: check that api_key may see those of your tenant.' => return None",
-            "setup_form::a_tenant_without_users_is_reported",
+            "setup_form::users_that_a_sync_could_not_use_are_reported_with_what_to_do",
         ),
         Fault(
             "The form has no field for full syncs",
