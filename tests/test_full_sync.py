@@ -8,6 +8,7 @@ import pytest
 
 import connector
 from fake_awardco import NOON, Fault, listing, text, user, users
+from harness import UNPROVED
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -88,7 +89,7 @@ def test_a_state_without_the_date_and_the_setting_given_is_a_full_sync(weekly):
     assert not weekly(NOON, state=stored, full_sync_days="").full
     outcome = weekly(NOON, state=stored)
     assert outcome.full
-    assert outcome.state == {**stored, "last_full_sync": began(NOON), "users": 10}
+    assert outcome.state == {**stored, "last_full_sync": began(NOON), "users": 10, **UNPROVED}
 
 
 def test_a_clock_that_was_wrong_puts_no_full_sync_off_for_years(weekly):
@@ -175,16 +176,20 @@ def test_a_whole_read_that_is_not_complete_moves_the_dates_and_not_the_number_of
         "last_sync_time": text(NOON - DAY),
         "last_full_sync": began(NOON + 7 * DAY),
         "users": 50,
+        **UNPROVED,
     }
     assert outcome.log_lines(doubt)
 
 
-def test_a_filter_that_was_refused_counts_as_reading_everybody(weekly, api):
+def test_a_filter_that_is_always_refused_puts_no_full_sync_off(weekly, api):
+    """Each sync reads everybody then."""
     weekly(NOON)
     api.filter_takes = lambda since: False
-    outcome = weekly(NOON + 3 * DAY)
-    assert not outcome.full and api.requests[-1][1] is None
-    assert outcome.state["last_full_sync"] == began(NOON + 3 * DAY)
+    for days in (3, 6):
+        outcome = weekly(NOON + days * DAY)
+        assert not outcome.full and api.requests[-1][1] is None
+        assert outcome.state["last_full_sync"] == began(NOON)
+    assert weekly(NOON + 7 * DAY).state["last_full_sync"] == began(NOON + 7 * DAY)
 
 
 def test_an_api_without_anybody_new_has_not_read_everybody(weekly, api):
@@ -206,6 +211,7 @@ def test_checkpoints_before_the_last_carry_the_old_values_of_both(in_memory, wee
         "last_sync_time": text(NOON + 7 * DAY),
         "last_full_sync": began(NOON + 8 * DAY),
         "users": 30,
+        **UNPROVED,
     }
 
 
@@ -254,4 +260,4 @@ def test_mock_mode_reads_everybody_again_too(project, machine):
     assert "Full sync" in project.sync(**mock).log
     assert "Incremental sync" in project.sync(**mock).log
     machine.now += 30 * DAY
-    assert "Synced 250 users" in project.sync(**mock).log
+    assert "Synced 248 users" in project.sync(**mock).log  # two have left

@@ -82,7 +82,14 @@ def test_users_that_change_between_a_failed_sync_and_the_next_cost_nobody_else(
 
 @pytest.mark.parametrize(
     "name, value",
-    [("last_sync_time", "soon"), ("last_full_sync", 7), ("users", "12"), ("users", True)],
+    [
+        ("last_sync_time", "soon"),
+        ("last_full_sync", 7),
+        ("users", "12"),
+        ("users", True),
+        ("source", "reports"),
+        ("source", ["users"]),
+    ],
 )
 def test_a_stored_value_that_cannot_be_read_is_an_error_that_names_it(project, api, name, value):
     api.users = users(350)
@@ -96,7 +103,7 @@ def test_other_names_in_a_state_are_passed_over(project, api):
     api.users = users(350)
     began = {"last_sync_time": text(NOON - timedelta(days=30)), "bookmark": {"page": 3}}
     outcome = project.sync(api, state=began)
-    assert len(outcome.rows) == 350 and set(outcome.state) == {"last_sync_time"}
+    assert len(outcome.rows) == 350 and set(outcome.state) == {"last_sync_time", "source"}
 
 
 # --- killed

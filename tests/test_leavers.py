@@ -8,10 +8,11 @@ from datetime import timedelta
 import duckdb
 import pytest
 
+import connector
 from fake_awardco import NOON, Fault, text, user, users
 
 DUE = "2020-01-01T00:00:00+00:00"  # a last full sync after which the next one is due
-MARKED = "Users whom the API no longer returns are marked: _fivetran_deleted is true"
+MARKED = "Marking who left: "
 NOBODY = "Nobody was marked as deleted: "
 
 
@@ -80,8 +81,18 @@ def test_who_left_is_marked_and_the_others_live(project, tenant):
     del tenant.users[:3]
     outcome = full_read(project, tenant)
     assert marked(project) == [1, 2, 3] and len(outcome.rows) == 30
-    assert len(outcome.log_lines(MARKED)) == 1 and warnings(outcome) == []
+    assert outcome.log_lines(f"{MARKED}30 users at the last complete read, 27 now")
+    assert warnings(outcome) == []
     assert outcome.state["users"] == 27 and outcome.state["last_full_sync"] > DUE
+
+
+def test_where_nobody_has_left_the_log_explains_what_the_sdk_says(project, tenant):
+    """`table truncated` alone would be alarming."""
+    outcome = full_read(project, tenant)
+    assert marked(project) == [] and warnings(outcome) == []
+    assert outcome.log_lines(f"{MARKED}30 users at the last complete read, 30 now")
+    assert outcome.log_lines("who is still there is restored")
+    assert len(outcome.log_lines("truncated")) == 2
 
 
 def test_30_who_left_of_1250_are_marked_and_the_others_live(project, api):
@@ -105,10 +116,13 @@ def test_who_came_back_is_live_again_after_the_next_sync_of_changes(project, ten
     assert outcome.state["users"] == 29  # not 1, who came now
 
 
-def test_mock_mode_marks_too(project, tenant):
+def test_mock_mode_shows_a_mark_in_its_first_sync_that_is_due(project):
+    """Two of its users have left once a complete read has counted them."""
+    assert "users are made up" in sync(project, None, use_mock="true").log
+    assert marked(project) == []
     outcome = full_read(project, None, use_mock="true")
-    assert marked(project) == list(range(1, 31)) and len(outcome.rows) == 30 + 250
-    assert len(outcome.log_lines(MARKED)) == 1 and warnings(outcome) == []
+    assert marked(project) == [19, 24] and len(outcome.rows) == 250
+    assert outcome.state["users"] == 248 and warnings(outcome) == []
 
 
 # --- only in a sync that was due
@@ -139,6 +153,17 @@ def test_a_sync_that_reads_everybody_because_its_filter_was_refused_marks_nobody
     outcome = sync(project, tenant)
     assert marked(project) == [] and not outcome.log_lines("marked")
     assert outcome.state["users"] == 27  # it was complete
+
+
+def test_where_the_filter_is_always_refused_a_sync_still_becomes_due_and_marks(project, tenant):
+    """Each reads everybody: were that to put off the one that is due, none would ever be."""
+    tenant.filter_takes = lambda since: False
+    set_state(project, last_full_sync=DUE)
+    del tenant.users[:3]
+    outcome = sync(project, tenant, full_sync_days="")
+    assert outcome.state["last_full_sync"] == DUE and marked(project) == []
+    sync(project, tenant)
+    assert marked(project) == [1, 2, 3]
 
 
 def test_a_source_without_change_dates_is_marked_too(project, tenant):
@@ -174,8 +199,8 @@ def leave_all(api):
 
 
 def leave_in_crowds(api):
-    """14 of 30 are there."""
-    del api.users[:13]
+    """23 of 30 are there."""
+    del api.users[:4]
 
 
 INCOMPLETE = {
@@ -183,7 +208,7 @@ INCOMPLETE = {
     leave_and_refuse: "The users end at a full page, so there may be more: Page 3",
     leave_and_hide: "The API reports 32 users, but its pages brought 27",
     leave_all: "The API returned no users",
-    leave_in_crowds: "14 users came, fewer than half of the 30 of the last complete read",
+    leave_in_crowds: "23 users came, fewer than four fifths of the 30 of the last complete read",
 }
 
 
@@ -211,14 +236,14 @@ def test_a_read_that_fails_marks_nobody_and_is_due_again(project, tenant):
     assert marked(project) == [1, 2, 3]
 
 
-def test_half_of_the_users_of_the_last_complete_read_are_enough(project, tenant):
+def test_four_fifths_of_the_users_of_the_last_complete_read_are_enough_or_all_but_one(
+    project, tenant
+):
     """Who left before is in the table, but does not count."""
-    del tenant.users[:15]
-    full_read(project, tenant)
-    assert marked(project) == list(range(1, 16))
-    del tenant.users[:7]  # 8 of 15 are left
-    full_read(project, tenant)
-    assert marked(project) == list(range(1, 23))
+    for left in (24, 20, 16, 13, 11, 9, 8, 7, 6, 5, 4, 3, 2, 1):
+        tenant.users = tenant.users[-left:]
+        full_read(project, tenant)
+        assert marked(project) == list(range(1, 31 - left))
 
 
 def test_the_number_to_compare_with_stays_until_a_re_sync_clears_it(project, tenant):
@@ -240,7 +265,7 @@ def test_a_state_of_an_older_version_has_no_number_to_compare_with_and_marks_nob
     outcome = full_read(project, tenant)
     assert outcome.state["users"] == 10 and marked(project) == []
     (warning,) = warnings(outcome)
-    assert warning == f"{NOBODY}no complete read had counted the users before."
+    assert warning.startswith(f"{NOBODY}no complete read had counted the users before")
     full_read(project, tenant)
     assert marked(project) == list(range(1, 21))
 
@@ -262,12 +287,13 @@ def test_a_user_who_changes_while_pages_are_read_is_marked_in_no_pass_and_is_new
     assert outcome.rows["E00010"]["balance"] == 0.5 and outcome.rows["E00031"]["balance"] == 1.5
 
 
-def test_a_read_that_begins_again_in_small_pages_marks_as_well(project, tenant):
+def test_a_read_that_begins_again_in_small_pages_marks_as_well(project, tenant, monkeypatch):
     """What the large pages brought counts too."""
+    monkeypatch.setattr(connector, "__SMALL_PAGE", 5)
     del tenant.users[:3]
     tenant.page_cap, tenant.faults = 10, [Fault(page=2, times=8, status=503)]
     outcome = full_read(project, tenant)
-    assert outcome.log_lines("Reading again in pages of 100")
+    assert outcome.log_lines("Reading again in pages of 5 users")
     assert marked(project) == [1, 2, 3]
 
 
@@ -322,23 +348,23 @@ def test_values_and_types_are_the_same_after_the_second_delivery(project, api):
 def is_completed_after_a_kill(project, tenant, kills, point: str):
     """A full read is killed. No living user is marked then, and the next sync completes it."""
     tenant.page_cap = 10
-    del tenant.users[:8]
-    for number in range(9, 31):
+    del tenant.users[:6]
+    for number in range(7, 31):
         tenant.change(f"E{number:05d}", balance=0.5)
     set_state(project, last_full_sync=DUE)
     kills.sync(project, tenant, point, full_sync_days="7")
-    assert set(marked(project)) <= set(range(1, 9))
+    assert set(marked(project)) <= set(range(1, 7))
     outcome = sync(project, tenant)
-    assert marked(project) == list(range(1, 9))
-    assert [row["balance"] for row in outcome.rows.values()].count(0.5) == 22
+    assert marked(project) == list(range(1, 7))
+    assert [row["balance"] for row in outcome.rows.values()].count(0.5) == 24
 
 
 # A full read of three pages makes 6 requests, since page 4 is empty, and so are page 5 and page 4
-# asked again. It delivers 22 users twice, and has 4 checkpoints.
-OPERATIONS = {"request": 6, "upsert": 44, "truncate": 1, "flush": 5, "state": 4}
+# asked again. It delivers 24 users twice, and has 4 checkpoints.
+OPERATIONS = {"request": 6, "upsert": 48, "truncate": 1, "flush": 5, "state": 4}
 
 
-@pytest.mark.parametrize("point", ["truncate 1", "upsert 23"])
+@pytest.mark.parametrize("point", ["truncate 1", "upsert 25"])
 def test_a_kill_while_users_are_marked_marks_nobody_who_lives(project, tenant, kills, point):
     is_completed_after_a_kill(project, tenant, kills, point)
 
@@ -346,11 +372,11 @@ def test_a_kill_while_users_are_marked_marks_nobody_who_lives(project, tenant, k
 def test_the_operations_of_a_full_read_are_all_that_it_has(project, tenant):
     """So that the list of points is complete."""
     tenant.page_cap = 10
-    del tenant.users[:8]
+    del tenant.users[:6]
     counts = re.findall(
         r"(Upserts|Truncates|Checkpoints) +\| (\d+)", full_read(project, tenant).log
     )
-    assert dict(counts) == {"Upserts": "44", "Truncates": "1", "Checkpoints": "4"}
+    assert dict(counts) == {"Upserts": "48", "Truncates": "1", "Checkpoints": "4"}
     assert len(tenant.requests) == OPERATIONS["request"]
 
 

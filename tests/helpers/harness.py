@@ -18,6 +18,8 @@ from fivetran_connector_sdk_core.cells import decode_row_data
 import connector
 from fake_awardco import KEY
 
+UNPROVED = {"source": "users"}  # the state after a first sync that has proved nothing
+
 
 @dataclass
 class Outcome:
