@@ -106,6 +106,25 @@ def test_other_names_in_a_state_are_passed_over(project, api):
     assert len(outcome.rows) == 350 and set(outcome.state) == {"last_sync_time", "source"}
 
 
+@pytest.mark.parametrize("source", ["users", "report", None])
+def test_mock_mode_does_not_go_on_from_real_users(project, api, source):
+    """Nor from those of an older version, which named no source: 250 made-up people would stand
+    among the real ones."""
+    before = {"last_sync_time": text(NOON), "users": 9, **({"source": source} if source else {})}
+    outcome = project.sync(state=before, use_mock="true")
+    assert outcome.failed and outcome.rows == {}
+    assert "use another folder, or run `fivetran reset`, which deletes the local" in outcome.log
+
+
+def test_real_users_do_not_go_on_from_mock_mode(project, api):
+    """They would begin with the mock's cursor: 82 of them were missing."""
+    api.users = users(9)
+    project.sync(use_mock="true")
+    outcome = project.sync(api)
+    assert outcome.failed and len(outcome.rows) == 250 and api.requests == []
+    assert "use another folder, or run `fivetran reset`, which deletes the local" in outcome.log
+
+
 # --- killed
 
 

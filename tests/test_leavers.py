@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 import connector
-from fake_awardco import NOON, Fault, text, user, users
+from fake_awardco import NOON, Fault, listing, text, user, users
 
 DUE = "2020-01-01T00:00:00+00:00"  # a last full sync after which the next one is due
 MARKED = "Marking who left: "
@@ -223,6 +223,81 @@ def test_after_an_incomplete_read_nobody_is_marked_and_one_warning_says_why(
     (warning,) = warnings(outcome)
     assert warning.startswith(NOBODY + INCOMPLETE[happen])
     assert outcome.state["users"] == 30
+
+
+@pytest.fixture
+def hundred(in_memory, api):
+    """100 users in pages of 10, who are in the table. Runs a sync that is due, and notes who is
+    marked then."""
+    api.users, api.page_cap, api.order = users(100), 10, "storage"
+    before = in_memory.sync(api).state
+
+    def run():
+        state = {**before, **in_memory.state(), "last_full_sync": DUE}
+        outcome = in_memory.sync(api, state=state, full_sync_days="7")
+        assert not outcome.failed, outcome.log
+        outcome.gone = sorted(int(key[1:]) for key in in_memory.destination.gone)
+        return outcome
+
+    return run
+
+
+@pytest.mark.parametrize("left, gone", [(40, []), (85, [*range(86, 101)])])
+def test_a_key_that_loses_rights_while_users_are_read_does_not_mark_who_was_read_before(
+    api, hundred, left, gone
+):
+    """Pass 1 knows 100 users, of whom one has moved. The passes after it see 40, all alike. Of
+    85, who are four fifths, the next read marks the others: nobody can tell."""
+    everybody = api.users
+
+    def lose(page):
+        if page == 2 and api.users is everybody:
+            api.move("E00001", 99)
+        if page == 1 and len(api.requests) > 1:
+            api.users = [row for row in everybody if int(row["employeeId"][1:]) <= left]
+
+    api.requests, api.before_answer = [], lose
+    outcome = hundred()
+    assert outcome.gone == [] and "Reading again, pass 2" in outcome.log
+    api.before_answer = None
+    for _ in range(2):
+        outcome = hundred()
+        assert outcome.gone == gone and len(outcome.rows) == 100 - len(gone)
+    said = "40 users came, fewer than four fifths of the 100 of the last complete read"
+    assert bool(outcome.log_lines(NOBODY + said)) == (gone == [])
+
+
+def empty(page, **fields) -> list:
+    """Empty lists where a page, the next one and the first of them again are asked for."""
+    body = listing([], **fields)
+    return [Fault(number, times, 200, body=body) for number, times in ((page, 2), (page + 1, 1))]
+
+
+@pytest.mark.parametrize("page, gone", [(7, []), (8, []), (9, [*range(81, 101)])])
+def test_three_empty_answers_in_a_row_mark_fewer_than_a_fifth(api, hundred, page, gone):
+    """Nobody can tell them from the end. The next full read brings who was marked back."""
+    api.faults = empty(page)
+    outcome = hundred()
+    said = f"{10 * page - 10} users came, fewer than four fifths of the 100"
+    assert outcome.gone == gone and bool(outcome.log_lines(said)) == (gone == [])
+    outcome = hundred()
+    assert outcome.gone == [] and len(outcome.rows) == outcome.state["users"] == 100
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        {"hasMore": True},
+        {"pagination": {"has_next": "true"}},
+        {"meta": {"page": {"hasNextPage": True}}},
+    ],
+    ids=str,
+)
+def test_empty_answers_that_say_that_there_is_more_are_not_the_end(api, hundred, flag):
+    api.faults = empty(9, **flag)
+    outcome = hundred()
+    assert outcome.log_lines("Reading again, pass 2: after the last page the API still says")
+    assert outcome.gone == [] and len(outcome.rows) == outcome.state["users"] == 100
 
 
 def test_a_read_that_fails_marks_nobody_and_is_due_again(project, tenant):

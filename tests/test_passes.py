@@ -356,6 +356,90 @@ def test_a_user_deleted_while_pages_are_read_costs_nobody_else(project, api, ord
     assert outcome.log_lines("Reading again, pass 2: the API's total fell")
 
 
+@pytest.fixture
+def remaining(api):
+    """The API counts who remains: 450 on page 1, 350 on page 2."""
+    api.users, api.page_cap, api.order = users(450), 100, "storage"
+
+    def with_total(body, since):
+        before = min(api.sizes[-1], 100) * (api.pages_asked()[-1] - 1)
+        return {**body, "total": len(api.users) - before}
+
+    api.with_total = with_total
+    return api
+
+
+def test_a_total_of_who_remains_is_no_fall(project, api, remaining):
+    """It took 51 requests for 450 users in each sync, and no cursor was ever set."""
+    outcome = project.sync(api)
+    assert api.pages_asked() == [1, 2, 3, 4, 5, 6, 7, 6] and outcome.state["users"] == 450
+    assert outcome.cursor == api.users[-1]["updated_at"]
+
+
+@pytest.mark.parametrize("deleted", [1, 99, 120])
+def test_a_total_of_who_remains_that_falls_by_more_than_a_page_tells_of_deletions(
+    project, api, remaining, deleted
+):
+    """Who stood behind them has moved to pages that were already read."""
+    api.before_page[3] = lambda api: [api.delete(f"E{n:05d}") for n in range(1, deleted + 1)]
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 450 and passes(outcome) == 2
+    assert outcome.log_lines("Reading again, pass 2: the API's total fell")
+
+
+TOTALS = """
+total count totalCount total_users totalRecords TotalItems totalResults total-elements
+totalEntries totalRows meta.total pagination.count paging.total page.totalElements
+pageInfo.totalResults meta.pagination.total X-Total-Count
+""".split()
+OTHER_NUMBERS = """
+summary.totalRecognitions summary.total totalPages totalPoints meta.totalPages stats.count
+meta.stats.total X-Total counts
+""".split()
+
+
+@pytest.mark.parametrize("value", [53, "53", " 53 "], ids=repr)
+@pytest.mark.parametrize("place", [*TOTALS, *OTHER_NUMBERS])
+def test_a_total_is_found_where_apis_write_it_and_nowhere_else(project, api, place, value):
+    """One that counts users whom the key may not see must be told, and any other number not: it
+    kept anybody from being marked, and each sync made 27 requests in place of 6."""
+    api.users = users(45)
+    *outer, name = place.split(".")
+    if place.startswith("X-"):
+        api.sends = {place: str(value)}
+    else:
+        found = {name: value}
+        for around in reversed(outer):
+            found = {around: found}
+        api.with_total = lambda body, since: {**body, **found}
+    outcome = project.sync(api)
+    said = outcome.log_lines("The API reports 53 users, but its pages brought 45")
+    assert bool(said) == (place in TOTALS) == ("users" not in outcome.state)
+
+
+@pytest.mark.parametrize("value", [True, 53.0, "53.0", "5,300", "-53", None, [53], {"of": 53}])
+def test_what_is_no_whole_number_is_no_total(project, api, value):
+    api.users = users(45)
+    api.with_total = lambda body, since: {**body, "total": value}
+    assert project.sync(api).state["users"] == 45
+
+
+def test_an_api_that_takes_out_who_left_after_it_has_cut_its_pages_is_told(project, api):
+    """Pages 3 and 4 hold only users who left. It lost 250 of 450, who come after them."""
+    api.users, api.order, api.page_cap, serve = users(450), "storage", 50, api.page
+
+    def page(number, *query):
+        found = serve(number, *query)
+        return found and [row for row in found if not 100 < int(row["employeeId"][1:]) <= 200]
+
+    api.page = page
+    api.with_total = lambda body, since: {**body, "hasMore": api.pages_asked()[-1] < 9}
+    outcome = project.sync(api)
+    assert outcome.state == UNPROVED
+    said = "no pass was whole (after the last page the API still says that there is more)"
+    assert outcome.log_lines(said)
+
+
 def test_a_total_that_grows_costs_no_second_pass(project, api):
     api.users, api.page_cap, api.total = users(250), 100, "total"
     api.before_page[3] = lambda api: api.insert(user(999, NOON))

@@ -2,8 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+
 import connector
 from fake_awardco import user, users
+
+OLD = "2026-01-01T00:00:00Z"
 
 
 def test_every_user_lands_and_the_cursor_is_the_newest_change(project, api):
@@ -33,6 +37,18 @@ def test_first_syncs_and_re_syncs_send_no_filter_so_that_users_never_updated_arr
     api.users = [user(9), *users(3)]
     assert len(project.sync(api).rows) == 4
     project.sync(api, state={})
+    assert {since for _, since in api.requests} == {None}
+
+
+@pytest.mark.parametrize("state", [{}, {"last_sync_time": OLD, "source": "report", "users": 9}])
+def test_a_sync_from_nothing_that_finds_nobody_fails(project, api, state):
+    """It may be a re-sync, after which Fivetran marks every row that did not come."""
+    api.users = users(3)
+    before = project.sync(api).state
+    api.users, api.requests = [], []
+    outcome = project.sync(api, state=state)
+    assert outcome.failed and len(outcome.rows) == 3 and outcome.state == before
+    assert "The API returned no users, and nothing was stored; check that" in outcome.log
     assert {since for _, since in api.requests} == {None}
 
 
