@@ -57,10 +57,7 @@ def is_beyond_anybody(api: FakeAwardco, count: int) -> bool:
         return count >= min(api.page_cap, SMALL_PAGE)
     if api.past_end == "last page" and count == SMALL_PAGE and not api.accepts(SMALL_PAGE - 1):
         return True  # so is its only page, if no smaller ones show that it has others
-    if api.accepts(LARGE_PAGE) and not api.accepts(api.page_cap) and api.page_cap < count:
-        return True  # its second page can only be asked for in a size that it refuses
-    # It skips users unless it is asked for the size of its cap, which it refuses.
-    return api.offset_from_asked and not api.accepts(api.page_cap) and count > api.page_cap
+    return not api.accepts(api.page_cap) and count > api.page_cap  # it refuses the size of its cap
 
 
 def sync(api: FakeAwardco, destination: Memory) -> bool:

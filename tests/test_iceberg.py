@@ -323,7 +323,7 @@ def test_a_run_that_was_killed_begins_again_and_loses_nobody(lake):
         assert lake.state() == {}
         lake.run(*lake.run_with(api))
     assert damaged(lake.rows(), source) == []
-    assert lake.state().keys() == {"last_sync_time", "last_full_sync", "users"}
+    assert lake.state().keys() == {"last_sync_time", "last_full_sync", "users", "source"}
     assert_shows_no_secret(lake.shown())
 
 
