@@ -65,6 +65,7 @@ class SyncedSource(RuleBasedStateMachine):
         self.started_at = None
         self.is_set_up = False
         self.fewest = 1
+        self.seen = 0
         self.deleted = []  # the rows of users who left
 
     def teardown(self):
@@ -128,6 +129,8 @@ class SyncedSource(RuleBasedStateMachine):
         users = self.api.users
         if what == "cap":
             return self.change_cap(where)
+        if what == "lose rights":
+            return self.lose_rights()
         where = where % (len(users) + 1)
         if what == "insert":
             return self.api.insert(user(self.next_number(), self.api.clock), where)
@@ -147,6 +150,13 @@ class SyncedSource(RuleBasedStateMachine):
         if not self.api.unstable_ties:
             smallest = 20 if self.api.order == "shuffled" else 5
             self.api.page_cap = max(CAPS[number % len(CAPS)], smallest)
+
+    def lose_rights(self):
+        hidden = set(list(self.newest_records())[self.seen :])
+        serve = self.api.ordered
+        self.api.ordered = lambda page=1: [
+            row for row in serve(page) if self.key(row) not in hidden
+        ]
 
     def update(self, employee_id: str, late: timedelta | None):
         self.numbers += 1
@@ -313,6 +323,26 @@ class SyncedSource(RuleBasedStateMachine):
     def a_sync_that_meets_faults(self, page, kind):
         self.api.faults = [Fault(page=page, times=2, kind=kind)]
         assert self.sync()
+
+    @precondition(lambda self: self.destination.state.get("users", 0) > 3)
+    @rule(request=st.integers(0, 16))
+    def a_sync_whose_key_loses_rights(self, request):
+        """It sees half of the users whom the last complete read counted, and then all again. Who
+        changes meanwhile is hidden until everybody is read."""
+        self.seen = self.destination.state["users"] // 2
+        gone = set(self.destination.gone)
+        assert self.sync([(request, "lose rights", 0, 0)], **DAILY)
+        assert self.newest_records().keys().isdisjoint(self.destination.gone.keys() - gone)
+        self.api.__dict__.pop("ordered", None)
+        self.sync_until_nothing_is_missing(**DAILY)
+
+    @rule(events=EVENTS, state=st.sampled_from([{}, {"source": "report", "users": 5}]))
+    def a_sync_that_goes_on_from_no_state_or_another_source(self, events, state):
+        """It marks nobody."""
+        self.destination.state, self.cursor = dict(state), None
+        gone = set(self.destination.gone)
+        assert self.sync(events, **DAILY)
+        assert self.destination.gone.keys() <= gone
 
     @rule()
     def quiet_sync(self):

@@ -3,7 +3,6 @@
 Nothing here is left to chance: each order of events that lost a user is scripted.
 """
 
-import re
 import threading
 from datetime import timedelta
 from random import Random
@@ -329,7 +328,7 @@ def test_a_short_page_in_the_middle_may_have_skipped_users(project, api):
     api.page = page
     outcome = project.sync(api)
     assert len(outcome.rows) == 350 and outcome.log_lines(
-        "page 2 was short, but the page after it brought"
+        "was short, but the page after it brought"
     )
 
 
@@ -338,9 +337,7 @@ def test_pages_that_are_always_short_hold_the_cursor_back_and_are_reported(proje
     api.users, api.page_cap, serve = users(350), 100, api.page
     api.page = lambda page, per_page, since: (serve(page, per_page, since) or [])[:-3]
     outcome = project.sync(api)
-    assert outcome.state == UNPROVED and re.search(
-        "no pass was whole .page . was short", outcome.log
-    )
+    assert outcome.state == UNPROVED and outcome.log_lines("no pass was whole (a page was short")
 
 
 @pytest.mark.parametrize("order", ORDERS)
