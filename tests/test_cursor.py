@@ -231,31 +231,6 @@ def test_the_cursor_does_not_go_back_where_the_servers_clock_does(project, api):
     assert project.sync(api).cursor == first
 
 
-def test_an_empty_sync_does_not_move_the_cursor(project, api):
-    api.users, api.strict = users(5), True
-    first = project.sync(api)
-    api.clock += 3 * DAY
-    second = project.sync(api)
-    assert second.cursor == first.cursor and "Synced 0 users" in second.log
-
-
-def test_a_failed_sync_does_not_move_what_the_next_one_asks_for(project, api):
-    api.users, api.page_cap = users(250), 100
-    before = project.sync(api).cursor
-    api.clock += DAY
-    for number in range(1, 251):
-        api.change(f"E{number:05d}", balance=0.5)
-    api.clock += DAY
-    api.faults = [Fault(page=3, times=99, status=503)]
-    failed = project.sync(api)
-    assert failed.failed and failed.cursor == before
-    assert sum(row["balance"] == 0.5 for row in failed.rows.values()) == 200
-    api.faults, api.requests = [], []
-    outcome = project.sync(api)
-    assert {since for _, since in api.requests} == {before}
-    assert all(row["balance"] == 0.5 for row in outcome.rows.values())
-
-
 # --- the filter, and the stored cursor
 
 
@@ -265,13 +240,6 @@ def test_a_filter_that_the_api_ignores_loses_nobody(project, api):
     api.users.append(user(999, NOON - 2 * DAY))
     outcome = project.sync(api)
     assert "E00999" in outcome.rows and outcome.cursor == text(NOON - 2 * DAY)
-
-
-def test_a_stored_cursor_is_an_ordinary_incremental_start(project, api):
-    api.users = users(10)
-    since = api.users[4]["updated_at"]
-    outcome = project.sync(api, state={"last_sync_time": since})
-    assert api.requests[0] == (1, since) and len(outcome.rows) == 6
 
 
 # --- times without a zone, dates, and notations that differ

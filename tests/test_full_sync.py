@@ -181,17 +181,6 @@ def test_a_whole_read_that_is_not_complete_moves_the_dates_and_not_the_number_of
     assert outcome.log_lines(doubt)
 
 
-def test_a_filter_that_is_always_refused_puts_no_full_sync_off(weekly, api):
-    """Each sync reads everybody then."""
-    weekly(NOON)
-    api.filter_takes = lambda since: False
-    for days in (3, 6):
-        outcome = weekly(NOON + days * DAY)
-        assert not outcome.full and api.requests[-1][1] is None
-        assert outcome.state["last_full_sync"] == began(NOON)
-    assert weekly(NOON + 7 * DAY).state["last_full_sync"] == began(NOON + 7 * DAY)
-
-
 def test_an_api_without_anybody_new_has_not_read_everybody(weekly, api):
     """Page 1 is 204 where nobody has changed, and is answered without the filter."""
     state = weekly(NOON).state
@@ -252,12 +241,3 @@ def synced(project) -> dict:
     with duckdb.connect(str(project.folder / "files" / "warehouse.db"), read_only=True) as found:
         rows = found.execute("SELECT employee_id, _fivetran_synced FROM tester.user").fetchall()
     return dict(sorted(rows))
-
-
-def test_mock_mode_reads_everybody_again_too(project, machine):
-    machine.now += 365 * DAY
-    mock = {"use_mock": "true", "full_sync_days": "30"}
-    assert "Full sync" in project.sync(**mock).log
-    assert "Incremental sync" in project.sync(**mock).log
-    machine.now += 30 * DAY
-    assert "Synced 248 users" in project.sync(**mock).log  # two have left
