@@ -261,10 +261,11 @@ def test_a_key_that_loses_rights_while_users_are_read_does_not_mark_who_was_read
     assert bool(outcome.log_lines(NOBODY + said)) == (gone == [])
 
 
-def empty(page, **fields) -> list:
-    """Empty lists where a page, the next one and the first of them again are asked for."""
-    body = listing([], **fields)
-    return [Fault(number, times, 200, body=body) for number, times in ((page, 2), (page + 1, 1))]
+def empty(page, *flags) -> list:
+    """Empty lists where a page, the next one and the first of them again are asked for; each may
+    have a flag."""
+    asked = zip((page, page + 1, page), flags or ({}, {}, {}), strict=True)
+    return [Fault(number, status=200, body=listing([], **flag)) for number, flag in asked]
 
 
 @pytest.mark.parametrize("page, gone", [(7, []), (8, []), (9, [*range(81, 101)])])
@@ -279,16 +280,16 @@ def test_three_empty_answers_in_a_row_mark_fewer_than_a_fifth(api, hundred, page
 
 
 @pytest.mark.parametrize(
-    "flag",
+    "flags",
     [
-        {"hasMore": True},
-        {"pagination": {"has_next": "true"}},
-        {"meta": {"page": {"hasNextPage": True}}},
+        ({"hasMore": True}, {}, {"hasMore": False}),
+        ({}, {"pagination": {"has_next": "true"}}, {}),
+        ({}, {}, {"meta": {"page": {"hasNextPage": True}}}),
     ],
     ids=str,
 )
-def test_empty_answers_that_say_that_there_is_more_are_not_the_end(api, hundred, flag):
-    api.faults = empty(9, **flag)
+def test_empty_answers_of_which_one_says_that_there_is_more_are_not_the_end(api, hundred, flags):
+    api.faults = empty(9, *flags)
     outcome = hundred()
     assert outcome.log_lines("Reading again, pass 2: after the last page the API still says")
     assert outcome.gone == [] and len(outcome.rows) == outcome.state["users"] == 100
