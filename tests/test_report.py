@@ -1,5 +1,6 @@
 """The Users report: ordered, waited for, read without losing anybody, and the key kept at home."""
 
+import itertools
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -154,7 +155,7 @@ def test_each_request_is_what_the_api_takes_and_each_checkpoint_repeats_the_stat
 
 TEXTS = {"Preferred Name", "Secondary Email", "Username", "Phone Number", "Language"}
 TEXTS |= {"Birth Date", "Country", "Nomination Approval IDs"}
-CELLS_IN_THEM = ["T", "00042", "+12345678910", "05/19", "1e5", "2020-01-01"]  # one for each user
+CELLS_IN_THEM = ["T", "00042", "+12345678910", "05/19", "1e5", "2020-01-01"]
 CREATED = {
     "05/13/2020 4:01:02 PM": "2020-05-13T16:01:02Z",
     "05/13/2020 12:00:00 AM": "2020-05-13T00:00:00Z",
@@ -168,18 +169,18 @@ CREATED = {
 @pytest.mark.parametrize("spelled", [str, str.upper], ids=["as it is", "in capitals"])
 def test_every_column_that_awardco_names_lands_as_it_was_sent(project, api, spelled):
     """As `T` would become true, and `00042` a number, if the columns were not declared."""
-    rows = [
-        dict.fromkeys([*TEXTS, "Hire Date", *ALL_COLUMNS[-2:]], cell) for cell in CELLS_IN_THEM
-    ]
-    rows = [person(n, **row) for n, row in enumerate(rows)]
+    cells = dict(zip(sorted(TEXTS), itertools.cycle(CELLS_IN_THEM), strict=False))
+    others = dict.fromkeys(["Hire Date", *ALL_COLUMNS[-2:]], "05/19")
+    rows = [person(n, **cells, **others) for n in range(len(CREATED))]
     rows = [{**row, "Created Date": cell} for row, cell in zip(rows, CREATED, strict=True)]
     api.report.rows = [{spelled(name): row[name] for name in row} for row in rows]
     api.report.columns = [spelled(name) for name in ALL_COLUMNS]
     outcome = project.sync(api, source="report")
     found = [outcome.rows[f"E{n:05d}"] for n in range(len(rows))]
-    for column in (name.lower().replace(" ", "_") for name in TEXTS):
+    for name, cell in cells.items():
+        column = name.lower().replace(" ", "_")
         assert outcome.columns[column] == "VARCHAR", column
-        assert [row[column] for row in found] == CELLS_IN_THEM
+        assert {row[column] for row in found} == {cell}
     assert [row["created_at"] for row in found] == [at and utc(at) for at in CREATED.values()]
     assert outcome.log_lines("created_at: ")
     assert {"hire_date", "archived_date", "meta_department"} < outcome.columns.keys()
