@@ -976,8 +976,8 @@ FAULTS = {
             "rows::an_identifier_with_a_point_one_day_is_the_same_user",
         ),
         Fault(
-            "A sign that nobody sees makes another person",
-            "identify: unicodedata.category(sign) not in ('Cc', 'Cf') => True",
+            "Blanks around an identifier make another person",
+            "identify: return value.strip() => return value",
             "rows::what_nobody_sees_in_an_identifier_makes_no_second_person",
         ),
         Fault(
@@ -1033,9 +1033,56 @@ FAULTS = {
             "reports::users_who_move_in_each_pass_share_no_identifier",
         ),
         Fault(
-            "A filter is ignored where a few users are older",
-            "is_filter_ignored: 2 * len(older) >= len(sync.known) => True",
+            "Columns are judged by a few users",
+            "find_warnings: len(sync.known) >= __MIN_USERS_TO_JUDGE => True",
+            "reports::columns_are_judged_by_20_users_at_least",
+        ),
+        Fault(
+            "An empty text is a value",
+            "take_user: row.get(name) not in (None, '') => row.get(name) is not None",
+            "reports::declared_columns_in_which_no_user_has_a_value_are_named",
+        ),
+        Fault(
+            "A total beside the list is not found",
+            "find_total: (fields, *fields.values()) => (fields,)",
+            "reports::fewer_users_than_the_apis_own_total_are_reported[meta.total_records]",
+        ),
+        Fault(
+            "A total of something else is one of users",
+            "find_total: '(?!page|point|balance|amount)' => ''",
+            "reports::a_total_of_something_else_is_not_taken_for_a_number_of_users",
+        ),
+        Fault(
+            "A total counts everybody, even one that is no larger than its page",
+            "find_total: number > on_page => True",
+            "passes::a_total_that_is_no_larger_than_its_page_counts_that_page",
+        ),
+        Fault(
+            "A filter is ignored where users are older at all",
+            "find_warnings: since - oldest > __CLEARLY_OLDER => since > oldest",
             "reports::a_filter_is_called_unknown_if_half_of_who_came_are_two_days_older_than_it",
+        ),
+        Fault(
+            "An ignored filter is not reported",
+            "find_warnings: since - oldest > __CLEARLY_OLDER => False",
+            "reports::a_filter_is_called_unknown_if_half_of_who_came_are_two_days_older_than_it",
+        ),
+    ],
+    "Configuration": [
+        Fault(
+            "Quotation marks stay around a pasted value",
+            "validate_configuration: '“”‘’]+$' => ']+$'",
+            "configuration::quotation_marks_around_a_value_are_dropped_as_spaces_are",
+        ),
+        Fault(
+            "A placeholder is taken for a setting",
+            "validate_configuration: '<.*>' => '<>'",
+            "configuration::an_optional_setting_left_unset_has_its_default",
+        ),
+        Fault(
+            "An encrypted key is taken for one",
+            "__SETTINGS: '(?!fivetran_encrypted:)' => ''",
+            "configuration::a_useless_setting_is_refused_by_name_with_a_remedy",
         ),
         Fault(
             "http may go to any machine",
