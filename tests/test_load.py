@@ -26,6 +26,7 @@ def api():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_hundred_thousand_users_land_although_one_request_in_twenty_fails(project, api):
     outcome = project.sync(api)
     assert len(outcome.rows) == 100_000

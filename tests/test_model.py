@@ -324,7 +324,10 @@ class SyncedSource(RuleBasedStateMachine):
         self.api.faults = [Fault(page=page, times=2, kind=kind)]
         assert self.sync()
 
+    # A sync that knows more users than it sees makes five passes, the last ones in pages of a user
+    # or two: where two pages can be alike, they look as if the API ignored `page`.
     @precondition(lambda self: self.destination.state.get("users", 0) > 3)
+    @precondition(lambda self: self.api.order != "shuffled" and self.api.past_end != "last page")
     @rule(request=st.integers(0, 16))
     def a_sync_whose_key_loses_rights(self, request):
         """It sees half of the users whom the last complete read counted, and then all again. Who
