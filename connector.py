@@ -1468,8 +1468,8 @@ def users_test(api: Api) -> str | None:
         return f"The users have no {__KEY} but {name_fields(api, page.users[0])}: {__KEY_ADVICE}."
     if find_times(found) or all(user.get("updated_at", "missing") is None for user in found):
         return None  # nobody has been updated yet
-    why = "No user has a readable updated_at, so every sync reads everybody"
-    return f"{why}: ask Awardco about it."
+    effect = "so every sync reads everybody: ask Awardco about it."
+    return f"No user has a readable updated_at, {effect}"
 
 
 @setup_test
