@@ -121,7 +121,7 @@ def test_mock_mode_shows_a_mark_in_its_first_sync_that_is_due(project):
     assert "users are made up" in sync(project, None, use_mock="true").log
     assert marked(project) == []
     outcome = full_read(project, None, use_mock="true")
-    assert marked(project) == [19, 24] and len(outcome.rows) == 250
+    assert marked(project) == [14, 24] and len(outcome.rows) == 250
     assert outcome.state["users"] == 248 and warnings(outcome) == []
 
 
