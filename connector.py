@@ -88,7 +88,7 @@ __LARGE_PAGE = 1_000  # users a page at first
 __SMALL_PAGE = 100  # users a page where the API does not give large ones
 __LARGEST_PAGE = 10_000  # users a page in the pass that asks for all at once
 __SMALLEST_CAP = 10  # users a page; caps are multiples of it, and a smaller page 1 shows none
-__MAX_PASSES = 5  # a source that changes during each of so many will not rest for a sixth
+__MAX_PASSES = 5  # a source that changes during each of them will change during a sixth, too
 __PASS_ALL_AT_ONCE = 3  # one page has no border at which users can be missed
 __NEXT_SIZE_SHARE = 0.75  # of the smallest page so far: what passes 2, 4 and 5 ask for
 __MIN_USERS_TO_JUDGE = 20  # fewer can be alike, or odd, by chance
@@ -226,7 +226,7 @@ def run_sync(configuration: dict, state: dict):
 # the sync knows users, and nothing else is doubtful. If not, the window is read again.
 @dataclass
 class Sync:
-    """What one sync knows. Except for the cursor, what is here only grows."""
+    """What one sync knows. It only grows, except for the cursor, and a filter that is refused."""
 
     api: Api
     state: dict  # as the sync before left it; the checkpoint after each page repeats it
@@ -240,7 +240,7 @@ class Sync:
     totals: list = field(default_factory=list)  # of each page: its total and its number of users
     delivered: list = field(default_factory=list)  # the rows of each page, for mark_leavers()
     filled: set = field(default_factory=set)  # declared columns in which somebody has a value
-    filter_refusal: str = ""  # why everybody is read in spite of the filter
+    filter_refusal: str = ""  # why everybody is read despite the filter
 
 
 @dataclass
@@ -309,34 +309,28 @@ def choose_page_size(sync: Sync, number: int, smallest: int) -> int:
 def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
     """Why a pass may have missed a user whom the sync does not know; "" if it is whole. This alone
     decides whether a pass is believed, and it changes nothing. previous: the pass before."""
-    totals = [(page.total, page.count) for page in current.pages]
+    fell_in_pass = has_fallen([(page.total, page.count) for page in current.pages])
+    fell_in_sync = has_fallen(sync.totals)
     is_full = ends_with_full_page(sync, current)
+    # After page 2, a read of everybody usually ends at a refusal.
     is_refused = current.end[0].refusal and (len(current.pages) == 1 or sync.filter is not None)
     is_larger = current.total > current.records
     has_more = any(page.has_more for page in current.end)
     # Once users were deleted, some who are known are gone.
-    known = len(current.met) if has_fallen(sync.totals) else len(sync.known)
+    known = len(current.met) if fell_in_sync else len(sync.known)
     is_everybody = current.places == known or is_like(current, previous)
     counts = f"{known} users are known, but the pages had {current.places} places for them"
-    doubts = {
-        "a page was short, but the page after it brought users": has_short_page(current),
-        "the API's total fell: users were deleted, so others have moved": has_fallen(totals),
-        "the same users came again and again, without end": is_endless(sync, current),
-        "the users end at a full page, and the page after it is refused": is_full and is_refused,
-        "every page is page 1: check __PAGE_PARAM": is_full and current.is_page_ignored,
-        "the users end at a full page, but the API's total is larger": is_full and is_larger,
-        "after the last page the API still says that there is more": has_more,
-        f"{counts}, so some may have been passed over": not is_everybody,
-    }
-    return next(filter(doubts.get, doubts), "")  # the first that is true
-
-
-def has_short_page(current: Pass) -> bool:
-    """Whether a page brought fewer users than the page after it, which has some, was asked for."""
-    if len(current.pages) > 1 and not current.pages[-1].count:
-        return True  # look_beyond() met an empty page, and users on the next one
-    pairs = itertools.pairwise(current.pages)
-    return any(page.count < after.asked and after.count for page, after in pairs)
+    rules = [
+        (has_short_page(current), "a page was short, but the page after it brought users"),
+        (fell_in_pass, "the API's total fell: users were deleted, so others have moved"),
+        (is_endless(sync, current), "the same users came again and again, without end"),
+        (is_full and is_refused, "the users end at a full page, and the page after it is refused"),
+        (is_full and current.is_page_ignored, "every page is page 1: check __PAGE_PARAM"),
+        (is_full and is_larger, "the users end at a full page, but the API's total is larger"),
+        (has_more, "after the last page the API still says that there is more"),
+        (not is_everybody, f"{counts}, so some may have been passed over"),
+    ]
+    return next((doubt for is_true, doubt in rules if is_true), "")
 
 
 def find_page_size(current: Pass) -> int:
@@ -347,11 +341,24 @@ def find_page_size(current: Pass) -> int:
     return came if came >= __SMALLEST_CAP and is_cap else current.asked
 
 
+def has_short_page(current: Pass) -> bool:
+    """Whether a page brought fewer users than the page after it, which has some, was asked for."""
+    # A last page is empty only if the page after it had users, but no longer when asked again.
+    if len(current.pages) > 1 and not current.pages[-1].count:
+        return True
+    pairs = itertools.pairwise(current.pages)
+    return any(page.count < after.asked and after.count for page, after in pairs)
+
+
 def has_fallen(totals: list) -> bool:
     """Whether the API's own total fell, in a list of each page's total and number of users. If it
-    falls by the users of the page before, it counts those who remain."""
-    told = itertools.pairwise((total, came) for total, came in totals if total)
-    return any(after < before and before - after != came for (before, came), (after, _) in told)
+    counts the users who remain, such as 250, 150, 50 in pages of 100, it does not fall."""
+    known_totals = [(total, came) for total, came in totals if total]
+    for (before, came), (after, _) in itertools.pairwise(known_totals):
+        counts_who_remain = before - after == came
+        if after < before and not counts_who_remain:
+            return True
+    return False
 
 
 def is_endless(sync: Sync, current: Pass) -> bool:
@@ -360,13 +367,15 @@ def is_endless(sync: Sync, current: Pass) -> bool:
 
 
 def ends_with_full_page(sync: Sync, current: Pass) -> bool:
-    """Whether the last page is as full as was asked for, or a page 1 as full as a usual cap. In a
-    sync of changes, 250 can come by chance, and 300 less often."""
-    came = current.pages[-1].count if current.pages else 0
-    is_cap = came >= __SMALLEST_CAP and __LARGE_PAGE % came == 0
-    is_round = sync.filter is None or came % __SMALL_PAGE == 0
-    is_capped_page_1 = len(current.pages) == 1 and is_cap and is_round
-    return came > 0 and (came >= current.pages[-1].asked or is_capped_page_1)
+    """Whether more users may follow the last page: it is as full as was asked for, it says so in a
+    flag, or it is a page 1 as full as a usual cap, of which 10 or 250 changes can be by chance."""
+    if not current.pages or not current.pages[-1].count:
+        return False
+    last = current.pages[-1]
+    is_cap = last.count >= __SMALLEST_CAP and __LARGE_PAGE % last.count == 0
+    is_no_chance = sync.filter is None or last.count % __SMALL_PAGE == 0
+    is_capped_page_1 = len(current.pages) == 1 and is_cap and is_no_chance
+    return last.count >= last.asked or last.has_more or is_capped_page_1
 
 
 def is_like(current: Pass, previous: Pass | None) -> bool:
@@ -382,7 +391,15 @@ def is_like(current: Pass, previous: Pass | None) -> bool:
 
 
 def read_window(sync: Sync, asked: int) -> Pass:
-    """Read a pass, and without the filter if the API refuses that. Raises SyncError."""
+    """Read a pass. If page 1 fails with the filter, it is asked for without, then with it again:
+
+        without     with it again    the pass
+        fails       -                the error
+        answered    answered         is read now: an outage has passed
+        answered    no list          is empty: nobody has changed
+        answered    fails            is of everybody, and a warning quotes why
+
+    Raises SyncError."""
     try:
         return read_pass(sync, asked)
     except SyncError as error:
@@ -394,9 +411,9 @@ def read_window(sync: Sync, asked: int) -> Pass:
         raise SyncError(failure)
     with_filter = try_page_1(sync.api, __SMALL_PAGE, sync.filter)
     if not with_filter.refusal:
-        return read_pass(sync, asked)  # an outage has passed
+        return read_pass(sync, asked)
     if with_filter.is_nobody:
-        return Pass(asked)  # nobody has changed
+        return Pass(asked)
     sync.filter_refusal = refusal
     sync.filter = None
     return read_pass(sync, __LARGE_PAGE)
@@ -435,7 +452,7 @@ def deliver_page(sync: Sync, page: Page):
     if sync.is_due:
         sync.delivered.append(zlib.compress(json.dumps(rows, default=datetime.isoformat).encode()))
     sync.totals.append((page.total, page.count))
-    page.users = []  # the pass keeps its pages, but has no more use for their users
+    page.users = []  # the pass keeps its pages, but no longer needs their users
     log_progress(sync, page)
 
 
@@ -551,7 +568,7 @@ def find_gaps(sync: Sync, current: Pass, doubt: str) -> list:
         again = "last_sync_time stays where it was, and the next sync reads the same users again"
         gaps.append(f"Users may be missing: no pass was whole ({doubt}). {again}")
     refusal = current.end[0].refusal
-    if refusal and current.pages[-1].count >= current.pages[-1].asked:
+    if refusal and ends_with_full_page(sync, current):
         gaps.append(f"The users end at a full page, so there may be more: {refusal}")
     if sync.filter is not None:
         return gaps
@@ -609,9 +626,11 @@ class Page:
     total: int = 0  # how many users there are on all pages, where the API says so
     has_more: bool = False  # it says in a flag that there are more
     refusal: str = ""  # why there are none, where the API refused the page
-    is_nobody: bool = False  # it sent 204, or no list: with a filter, nobody may have changed
+    is_nobody: bool = False  # it sent 204, or no list: with a filter, perhaps nobody has changed
     columnless: frozenset = frozenset()  # fields whose column would be another field's too
-    without_key: int = 0  # users that cannot be stored; these two are counted at the delivery
+    without_key: int = (
+        0  # users that cannot be stored; these two are counted when the page is delivered
+    )
     unreadable: Counter = field(default_factory=Counter)  # values that are null now, by column
 
     def __post_init__(self):
@@ -629,7 +648,7 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Page]:
     page: Page | None = try_page_1(sync.api, current.asked, sync.filter, attempts)
     if page.refusal:
         raise SyncError(page.refusal, "page 1")
-    while page and not is_endless(sync, current):
+    while page and not is_endless(sync, current):  # all pages so far have been delivered
         current.pages.append(page)
         ahead = request_ahead(sync, current)
         if page.users:
@@ -665,7 +684,7 @@ def request_ahead(sync: Sync, current: Pass) -> Future:
 
 
 def is_news(current: Pass, page: Page) -> bool:
-    """Whether a page has users, and other ones than page 1 and the page before it."""
+    """Whether a page has users, but not those of page 1 or of the page before it."""
     return bool(page.count) and page.rows not in (current.pages[0].rows, current.pages[-1].rows)
 
 
@@ -673,10 +692,10 @@ def look_beyond(sync: Sync, current: Pass, page: Page) -> Page | None:
     """Decide what follows a page that is no news: it is empty, refused, or repeats another one.
     The next page is asked for, and then this one again. Returns the page to go on with:
 
-        this page again    next page    go on with
-        news               any          this page, as it is now
-        no news            news         this page, as it was: empty, a gap; refused, an error
-        no news            no news      None: the users end here
+        next page    this page again    go on with
+        any          news               this page, as it is now
+        news         no news            this page, as it was: empty, a gap; refused, an error
+        no news      no news            None: the users end here
 
     After a refusal page 1 must still be answered, since a route may be gone for seconds. A window
     of fewer users than any cap, such as that of an idle sync, ends at an empty page 2.

@@ -18,7 +18,16 @@ COLUMNS = ["Employee Id", "First Name", "Preferred Name", "Last Name", "Email"] 
 ALL_COLUMNS = [*COLUMNS, "Secondary Email", "Username", "Phone Number", "Language", "Hire Date"]
 ALL_COLUMNS += ["Birth Date", "Country", "Nomination Approval IDs", "Created Date"]
 ALL_COLUMNS += ["Archived Date", "Meta : Department"]
-ABSENT = object()
+
+
+class Absent:
+    """A field that an answer lacks."""
+
+    def __repr__(self):
+        return "absent"
+
+
+ABSENT = Absent()
 
 
 def person(number: int, **cells) -> dict:
