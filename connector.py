@@ -457,7 +457,7 @@ def deliver_page(sync: Sync, page: Page):
 
 
 def log_progress(sync: Sync, page: Page):
-    """Log a line every ten pages, and one if page 1 had fewer users than an API usually gives."""
+    """Log a line every ten pages, and one if pages are small, since these take long to read."""
     if len(sync.totals) == 2 and 0 < page.asked < __SMALL_PAGE:
         asked = f"{__LARGE_PAGE:,} users asked for"
         log.info(f"Page 1 has {page.asked} of {asked}: check __PER_PAGE_PARAM")
@@ -628,9 +628,7 @@ class Page:
     refusal: str = ""  # why there are none, where the API refused the page
     is_nobody: bool = False  # it sent 204, or no list: with a filter, perhaps nobody has changed
     columnless: frozenset = frozenset()  # fields whose column would be another field's too
-    without_key: int = (
-        0  # users that cannot be stored; these two are counted when the page is delivered
-    )
+    without_key: int = 0  # users that cannot be stored, counted when the page is delivered
     unreadable: Counter = field(default_factory=Counter)  # values that are null now, by column
 
     def __post_init__(self):
