@@ -272,6 +272,11 @@ class Pass:
         return Counter(key for page in self.pages for key in page.keys if key is not None)
 
     @property
+    def has_more(self) -> bool:
+        """Whether an answer that showed the end says in a flag that there is more."""
+        return any(page.has_more for page in self.end)
+
+    @property
     def is_page_ignored(self) -> bool:
         """Whether page 2 was page 1 again."""
         return len(self.pages) == 1 and self.end[0].count > 0
@@ -315,7 +320,6 @@ def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
     # After page 2, a read of everybody usually ends at a refusal.
     is_refused = current.end[0].refusal and (len(current.pages) == 1 or sync.filter is not None)
     is_larger = current.total > current.records
-    has_more = any(page.has_more for page in current.end)
     # Once users were deleted, some who are known are gone.
     known = len(current.met) if fell_in_sync else len(sync.known)
     is_everybody = current.places == known or is_like(current, previous)
@@ -327,7 +331,7 @@ def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
         (is_full and is_refused, "the users end at a full page, and the page after it is refused"),
         (is_full and current.is_page_ignored, "every page is page 1: check __PAGE_PARAM"),
         (is_full and is_larger, "the users end at a full page, but the API's total is larger"),
-        (has_more, "after the last page the API still says that there is more"),
+        (current.has_more, "after the last page the API still says that there is more"),
         (not is_everybody, f"{counts}, so some may have been passed over"),
     ]
     return next((doubt for is_true, doubt in rules if is_true), "")

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import complexipy
 import duckdb
 import fivetran_connector_sdk_cli as sdk_cli
 import fivetran_connector_sdk_core as sdk_core
@@ -304,6 +305,17 @@ def test_the_budget_of_lines_is_kept():
 
 
 # --- The log of syncs ----------------------------------------------------------------------------
+
+
+def test_the_sync_and_its_pages_are_as_simple_as_the_budget_says():
+    (most,) = re.findall(r"at most (\d+) in the sections", PAGES["CONTRIBUTING.md"])
+    lines = SOURCE.splitlines()
+    first = next(at for at, line in enumerate(lines) if line.startswith("# --- The sync and"))
+    last = next(at for at, line in enumerate(lines) if line.startswith("# --- Requests"))
+    found = complexipy.file_complexity(str(ROOT / "connector.py")).functions
+    judged = [function for function in found if first < function.line_start <= last]
+    assert len(judged) > 20
+    assert [(item.name, item.complexity) for item in judged if item.complexity > int(most)] == []
 
 
 def test_a_connection_whose_syncs_fail_does_not_look_fresh():
