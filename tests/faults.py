@@ -75,12 +75,12 @@ FAULTS = {
         Fault(
             "A stored time that cannot be read is ignored",
             "check_state: parse_timestamp(state[name]) => True",
-            "interruptions::a_stored_value_that_cannot_be_read_is_an_error_that_names_it",
+            "messages::a_damaged_state_names_both_ways_back_and_what_they_cost",
         ),
         Fault(
             "A stored source may be anything",
             "check_state: state.get('source', 'users') in ('users', 'report', 'mock') => True",
-            "interruptions::a_stored_value_that_cannot_be_read_is_an_error_that_names_it[source-reports]",
+            "messages::a_damaged_state_names_both_ways_back_and_what_they_cost[source-Users]",
         ),
         Fault(
             "A damaged state does not name both ways back",
@@ -203,12 +203,12 @@ FAULTS = {
         ),
         Fault(
             "A total that fell is no doubt",
-            "find_doubt: has_fallen(totals) => False",
+            "find_doubt: has_fallen([(page.total, page.count) for page in current.pages]) => False",
             "passes::a_user_deleted_while_pages_are_read_costs_nobody_else",
         ),
         Fault(
             "A total of who remains is one that fell",
-            "has_fallen: before - after != came => True",
+            "has_fallen: before - after == came => False",
             "passes::a_total_of_who_remains_is_no_fall",
         ),
         Fault(
@@ -223,12 +223,12 @@ FAULTS = {
         ),
         Fault(
             "A refusal after a page 1 that is as full as a cap is the end",
-            "ends_with_full_page: len(current.pages) == 1 and is_cap and is_round => False",
+            "ends_with_full_page: len(current.pages) == 1 and is_cap and is_no_chance => False",
             "pages::a_refusal_after_a_first_page_as_full_as_a_usual_cap_is_no_end",
         ),
         Fault(
             "250 changes are a usual cap",
-            "ends_with_full_page: sync.filter is None or came % __SMALL_PAGE == 0 => True",
+            "ends_with_full_page: sync.filter is None or last.count % __SMALL_PAGE == 0 => True",
             "pages::a_page_of_250_changes_is_not_taken_for_a_cap",
         ),
         Fault(
@@ -253,7 +253,7 @@ FAULTS = {
         ),
         Fault(
             "Only the first of the answers that show the end has a flag",
-            "find_doubt: any((page.has_more for page in current.end)) => current.end[0].has_more",
+            "Pass: any((page.has_more for page in self.end)) => self.end[0].has_more",
             "leavers::empty_answers_of_which_one_says_that_there_is_more_are_not_the_end",
         ),
         Fault(
@@ -342,7 +342,7 @@ FAULTS = {
         ),
         Fault(
             "A read that was cut off is complete",
-            "find_gaps: refusal and current.pages[-1].count >= current.pages[-1].asked => False",
+            "find_gaps: refusal and ends_with_full_page(sync, current) => False",
             "pages::a_full_read_that_is_cut_off_moves_the_cursor_and_is_not_complete",
         ),
         Fault(

@@ -25,21 +25,13 @@ README, ERRORS, SYNCING = (
     PAGES[name] for name in ("README.md", "docs/errors.md", "docs/how-it-syncs.md")
 )
 SOURCE = (ROOT / "connector.py").read_text(encoding="utf-8")
-SECTIONS = [  # in the order in which Fivetran wants them
-    "Connector overview",
-    "Requirements",
-    "Getting started",
-    "Features",
-    "Configuration file",
-    "Requirements file",
-    "Authentication",
-    "Pagination",
-    "Data handling",
-    "Error handling",
-    "Tables created",
-    "Additional files",
-    "Additional considerations",
-]
+# In the order in which Fivetran wants them.
+SECTIONS = """
+Connector overview, Requirements, Getting started, Features, Configuration file, Requirements file
+Authentication, Pagination, Data handling, Error handling, Tables created, Additional files
+Additional considerations
+"""
+SECTIONS = re.split(r", |\n", SECTIONS.strip())
 
 
 def rows(page: str, header: str) -> list:

@@ -111,14 +111,6 @@ def test_a_machine_in_another_zone_counts_the_same_days(weekly):
     assert not weekly(NOON - SECOND, state=state).full
 
 
-def test_a_date_that_cannot_be_read_is_an_error_that_names_it(weekly, api):
-    stored = {"last_sync_time": text(NOON - 11 * DAY)}
-    for unreadable in ("soon", 17, "", None, {"at": 1}, "2026-13-01T00:00:00Z"):
-        outcome = weekly(NOON, state={**stored, "last_full_sync": unreadable})
-        assert outcome.failed and "last_full_sync is unreadable" in outcome.log
-        assert outcome.full is None  # no request: never a silent full sync
-
-
 # --- what counts as one
 
 

@@ -80,49 +80,12 @@ def test_users_that_change_between_a_failed_sync_and_the_next_cost_nobody_else(
     assert len(outcome.rows) == 351 and outcome.rows[changed]["balance"] == 0.5
 
 
-@pytest.mark.parametrize(
-    "name, value",
-    [
-        ("last_sync_time", "soon"),
-        ("last_full_sync", 7),
-        ("users", "12"),
-        ("users", True),
-        ("source", "reports"),
-        ("source", ["users"]),
-    ],
-)
-def test_a_stored_value_that_cannot_be_read_is_an_error_that_names_it(project, api, name, value):
-    api.users = users(350)
-    outcome = project.sync(api, state={"last_sync_time": text(NOON), name: value})
-    assert outcome.failed and f"The state cannot be used: {name} is unreadable" in outcome.log
-    assert api.requests == []  # never a silent full sync
-
-
 def test_other_names_in_a_state_are_passed_over(project, api):
     """A newer version has been rolled back."""
     api.users = users(350)
     began = {"last_sync_time": text(NOON - timedelta(days=30)), "bookmark": {"page": 3}}
     outcome = project.sync(api, state=began)
     assert len(outcome.rows) == 350 and set(outcome.state) == {"last_sync_time", "source"}
-
-
-@pytest.mark.parametrize("source", ["users", "report", None])
-def test_mock_mode_does_not_go_on_from_real_users(project, api, source):
-    """Nor from those of an older version, which named no source: 250 made-up people would stand
-    among the real ones."""
-    before = {"last_sync_time": text(NOON), "users": 9, **({"source": source} if source else {})}
-    outcome = project.sync(state=before, use_mock="true")
-    assert outcome.failed and outcome.rows == {}
-    assert "use another folder, or run `fivetran reset`, which deletes the local" in outcome.log
-
-
-def test_real_users_do_not_go_on_from_mock_mode(project, api):
-    """They would begin with the mock's cursor: 82 of them were missing."""
-    api.users = users(9)
-    project.sync(use_mock="true")
-    outcome = project.sync(api)
-    assert outcome.failed and len(outcome.rows) == 250 and api.requests == []
-    assert "use another folder, or run `fivetran reset`, which deletes the local" in outcome.log
 
 
 # --- killed

@@ -385,12 +385,6 @@ def test_an_error_in_a_200_past_the_end_names_the_place_to_change(project, api):
     assert "directory service unavailable" in outcome.log
 
 
-def test_an_error_in_a_200_that_passes_is_waited_for(project, api, clock):
-    api.users, api.page_cap = users(450), 100
-    api.faults = [Fault(page=3, times=2, status=200, body=FAILURES["error"])]
-    assert len(project.sync(api).rows) == 450 and len(clock.sleeps) == 2
-
-
 def test_an_outage_while_the_end_is_looked_for_is_no_refusal(project, api):
     """404 once to page 3, and 503 when page 1 and then page 3 itself are asked for again."""
     api.users, api.page_cap, api.past_end = users(450), 100, "404"
@@ -767,19 +761,3 @@ def test_a_server_that_changes_its_mind_about_large_pages_loses_nobody(project, 
     api.users = users(4500)
     api.before_page[3] = lambda api: setattr(api, "page_cap", 500)
     assert len(project.sync(api).rows) == 4500
-
-
-# --- any order
-
-
-@pytest.mark.parametrize("order", ORDERS)
-def test_users_with_one_and_the_same_timestamp_all_land(project, api, order):
-    same = NOON - timedelta(days=3)
-    api.users, api.order, api.page_cap = [user(n, same) for n in range(1, 351)], order, 100
-    assert len(project.sync(api).rows) == 350
-
-
-def test_the_published_example_shape_loses_nobody(project, api):
-    """5,000 users by change date: to move the filter while counting pages lands 900 of them."""
-    api.users, api.page_cap = users(5000), 100
-    assert len(project.sync(api).rows) == 5000

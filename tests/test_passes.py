@@ -68,13 +68,6 @@ def test_a_row_that_moves_to_a_page_already_read_is_found(project, api, cap):
     assert outcome.cursor == text(NOON - timedelta(days=2)) and passes(outcome) == 2
 
 
-def test_rows_without_an_order_that_move_are_found(project, api):
-    api.users, api.order, api.page_cap = users(150), "storage", 100
-    api.before_page[2] = lambda api: api.move("E00010", 149)
-    outcome = project.sync(api)
-    assert len(outcome.rows) == 150 and passes(outcome) == 2
-
-
 @pytest.mark.parametrize("order", ORDERS)
 def test_users_hired_during_the_pass_cost_nobody(project, api, order):
     api.users, api.order, api.page_cap = users(250), order, 100
@@ -582,14 +575,6 @@ def test_a_user_who_has_no_time_is_delivered_once_a_sync(project, api):
     api.before_page[2] = lambda api: api.change("E00010")
     outcome = project.sync(api)
     assert passes(outcome) == 2 and upserts(project) == 181
-
-
-def test_what_a_sync_has_delivered_is_forgotten_with_it(project, api):
-    """The next sync must deliver a row again if it is asked to."""
-    api.users = users(150)
-    project.sync(api)
-    project.sync(api, state={})
-    assert upserts(project) == 300
 
 
 # --- passes that are never whole

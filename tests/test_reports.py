@@ -107,24 +107,6 @@ def test_a_source_without_any_change_date_is_reported(warn):
 # --- unreadable values, and the API's own total
 
 
-@pytest.mark.parametrize("total", ["count", "total", "totalCount", "meta.total_records"])
-def test_fewer_users_than_the_apis_own_total_are_reported(warn, api, total):
-    api.total, api.unlisted = total, 3
-    (warning,) = warn(users(150))
-    assert "153 users" in warning and "150" in warning
-    api.unlisted = 0
-    assert warn(users(150)) == []
-
-
-@pytest.mark.parametrize(
-    "total", ["totalPoints", "total_balance", "totalAmount", "totalPageCount", "meta.totalPoints"]
-)
-def test_a_total_of_something_else_is_not_taken_for_a_number_of_users(warn, api, total):
-    """Else each sync would tell that most users are missing, and nobody would ever be marked."""
-    api.total, api.unlisted = total, 900_000
-    assert warn(users(150)) == []
-
-
 def test_the_total_of_everybody_is_no_reason_to_warn_an_incremental_sync(warn, api):
     api.total, api.unlisted = "total", 500
     assert warn(users(150), {"last_sync_time": users(150)[100]["updated_at"]}) == []

@@ -174,20 +174,8 @@ def test_numbers_that_no_double_can_hold_are_kept_aside_or_null(project, api):
 
 
 def test_text_stays_text(project, api):
-    texts = [
-        "T",
-        "true",
-        "00042",
-        "NaN",
-        "",
-        "٣",
-        "1e5",
-        "2026-01-01",
-        "a\r\nb",
-        '"',
-        "👩‍🚀",
-        "\x01",
-    ]
+    texts = ["T", "true", "00042", "NaN", "", "٣", "1e5", "2026-01-01", "a\r\nb", '"', "\x01"]
+    texts += ["👩‍🚀", "Null", "N/A", "O'Brien", "김민준", "محمد", "X Æ A-12", "𠮷野家"]
     values = {**{value: value for value in texts}, None: None, 7: "7", 1.5: "1.5"}
     landed = land_each(project, api, "firstName", "first_name", [*values, True])
     assert landed == [*values.values(), "true"]
