@@ -79,6 +79,7 @@ __COLUMNS = {
 __REPORT_TEXTS: tuple = ("Preferred Name", "Secondary Email", "Username", "Phone Number")
 __REPORT_TEXTS += ("Language", "Country", "Nomination Approval Ids", "Birth Date")
 __REPORT_COLUMNS = dict.fromkeys(__REPORT_TEXTS, "STRING")
+__NOT_IN_THE_REPORT = ("currencyCode", "balance", "updated_at")  # Awardco's help centre
 __REPORT_NAMES = {"Created Date": "created_at"}  # Awardco's help centre; others by comparison
 __OTHER_FIELDS = "other_fields"  # JSON: fields without a column, and values that do not fit one
 __TIME_NAMES = ("last_sync_time", "last_full_sync")  # in the state, with the two below
@@ -184,9 +185,11 @@ class SyncError(RuntimeError):
 
 def schema(configuration: dict) -> list:
     """Declare the table and the columns that inference would mistake, such as a first name `T`."""
-    is_report = get_setting(configuration, "source").lower() == "report"
-    columns = {**__COLUMNS, **__REPORT_COLUMNS} if is_report else __COLUMNS
-    return [{"table": __TABLE, "primary_key": [__KEY], "columns": columns}]
+    is_mock = get_setting(configuration, "use_mock").lower() == "true"
+    if is_mock or get_setting(configuration, "source").lower() != "report":
+        return [{"table": __TABLE, "primary_key": [__KEY], "columns": __COLUMNS}]
+    kept = {name: kind for name, kind in __COLUMNS.items() if name not in __NOT_IN_THE_REPORT}
+    return [{"table": __TABLE, "primary_key": [__KEY], "columns": {**kept, **__REPORT_COLUMNS}}]
 
 
 def update(configuration: dict, state: dict):
