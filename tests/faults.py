@@ -708,11 +708,6 @@ FAULTS = {
             "report::what_cannot_be_right_ends_the_sync_and_marks_and_shows_nobody[no key]",
         ),
         Fault(
-            "An empty line is a person",
-            "read_csv: [line for line in csv.reader(io.StringIO(text, newline=''), strict=True) if line] => list(csv.reader(io.StringIO(text, newline=''), strict=True))",
-            "report::empty_cells_are_null_and_empty_lines_nobody",
-        ),
-        Fault(
             "An empty cell is an empty text",
             "read_cells: cell or None => cell",
             "report::empty_cells_are_null_and_empty_lines_nobody",
@@ -724,18 +719,18 @@ FAULTS = {
         ),
         Fault(
             "`T` in a text of the report is true",
-            "schema: {**__COLUMNS, **__REPORT_COLUMNS} if is_report else __COLUMNS => __COLUMNS",
+            "schema: {**kept, **__REPORT_COLUMNS} => kept",
+            "report::every_column_that_awardco_names_lands_as_it_was_sent",
+        ),
+        Fault(
+            "Columns that no report has are made",
+            "schema: name not in __NOT_IN_THE_REPORT => True",
             "report::every_column_that_awardco_names_lands_as_it_was_sent",
         ),
         Fault(
             "The notation of the report is unreadable",
             "read_cells: user['created_at'] = created_at.isoformat() => pass",
             "report::every_column_that_awardco_names_lands_as_it_was_sent",
-        ),
-        Fault(
-            "Columns that no report has are told as empty",
-            "find_empty_columns: [*__COLUMNS][:4] if sync.api.source == 'report' else __COLUMNS => __COLUMNS",
-            "report::each_request_is_what_the_api_takes_and_each_checkpoint_repeats_the_state",
         ),
     ],
     "Requests: what is tried again": [

@@ -184,6 +184,7 @@ def test_every_column_that_awardco_names_lands_as_it_was_sent(project, api, spel
     assert [row["created_at"] for row in found] == [at and utc(at) for at in CREATED.values()]
     assert outcome.log_lines("created_at: ")
     assert {"hire_date", "archived_date", "meta_department"} < outcome.columns.keys()
+    assert not {"currency_code", "balance", "updated_at"} & outcome.columns.keys()
 
 
 def test_the_notation_of_the_report_is_read_for_the_report_only(in_memory, api):
@@ -517,6 +518,7 @@ def test_a_source_with_far_fewer_people_marks_nobody_until_a_re_sync(in_memory, 
 def test_mock_mode_reads_the_mock_users_and_no_other_source_goes_on_from_them(in_memory, api):
     mock = in_memory.sync(api, source="report", use_mock="true")
     assert len(mock.rows) == 250 and mock.state["source"] == "mock" and api.requests == []
+    assert connector.schema({"source": "report", "use_mock": "true"}) == connector.schema({})
     outcome = in_memory.sync(api, source="report")
     assert outcome.failed and api.requests == []
     assert all(word in in_memory.lines[-1] for word in OTHER_FOLDER)
