@@ -31,11 +31,6 @@ FAULTS = {
             "first_contact::a_field_named_like_a_column_of_the_connector_or_of_fivetran_is_kept_aside",
         ),
         Fault(
-            "A list called `Users` is not found",
-            "look_up: spelled.get(fold_name(name)) => None",
-            "first_contact::the_list_of_users_is_found_in_any_spelling",
-        ),
-        Fault(
             "An answer without the list does not name its fields",
             "read_users: name_fields(api, body) => 'not named'",
             "first_contact::another_shape_names_what_is_there_but_no_person",
@@ -631,6 +626,11 @@ FAULTS = {
             "report::what_cannot_be_right_ends_the_sync_and_marks_and_shows_nobody",
         ),
         Fault(
+            "The other setup tests ask for users where the source is the report",
+            "filter_test: api.source == 'report' => False",
+            "report::the_setup_test_orders_one_report_and_does_not_wait_for_it",
+        ),
+        Fault(
             "The advice of a report is that of the users",
             "advise: {**__ADVICE, **__REPORT_ADVICE} if api.source == 'report' else __ADVICE => __ADVICE",
             "report::a_tenant_without_one_method_is_told_of_the_other_unless_it_is_set",
@@ -667,6 +667,11 @@ FAULTS = {
         ),
     ],
     "The Users report: its pages": [
+        Fault(
+            "A report is told as small pages",
+            "log_progress: 0 < page.asked < __SMALL_PAGE => page.asked < __SMALL_PAGE",
+            "report::each_request_is_what_the_api_takes_and_each_checkpoint_repeats_the_state",
+        ),
         Fault(
             "A page without users is one",
             "read_report: not page.count => False",
@@ -775,11 +780,6 @@ FAULTS = {
             "requests::any_status_with_a_retry_after_is_waited_for",
         ),
         Fault(
-            "A time-out fails at once",
-            "send_request: requests.Timeout => KeyError",
-            "requests::a_passing_fault_is_got_over_and_reported[never answered]",
-        ),
-        Fault(
             "A 202 without users is nobody",
             "read_users: status == 202 => False",
             "requests::a_202_without_users_is_asked_again",
@@ -803,6 +803,11 @@ FAULTS = {
             "A Retry-After of hours is slept through",
             "make_request_with_retry: failure.retry_after > api.max_retry_after_seconds => False",
             "requests::hours_of_waiting_are_not_slept_but_reported",
+        ),
+        Fault(
+            "A wait that is over is told",
+            "read_retry_after: max((date - server_date).total_seconds(), 0.0) => (date - server_date).total_seconds()",
+            "requests::nonsense_for_a_wait_means_the_ordinary_one",
         ),
         Fault(
             "A date in Retry-After is read by this machine's clock",
@@ -1008,6 +1013,11 @@ FAULTS = {
     ],
     "Reports, configuration, setup form, mock mode": [
         Fault(
+            "Users without a time are older than the filter",
+            "is_filter_ignored: at > __NEVER and since - at > __CLEARLY_OLDER => since - at > __CLEARLY_OLDER",
+            "reports::a_source_without_any_change_date_is_reported",
+        ),
+        Fault(
             "Warnings do not reach the dashboard",
             "finish_sync: op.warning(f'{warning}.') => pass",
             "reports::users_who_share_an_identifier_are_counted",
@@ -1090,11 +1100,6 @@ FAULTS = {
             "configuration::a_useless_setting_is_refused_by_name_with_a_remedy",
         ),
         Fault(
-            "A refusal shows what was pasted",
-            "check_setting: 'cannot be used' => value",
-            "configuration::a_refusal_shows_no_value",
-        ),
-        Fault(
             "A setting that nothing reads is not told",
             "warn_of_unknown_settings: name not in known => False",
             "configuration::a_setting_that_nothing_reads_is_named_unless_its_name_may_be_a_secret",
@@ -1123,11 +1128,6 @@ FAULTS = {
             "A setup test raises",
             "setup_test: Exception => KeyboardInterrupt",
             "secrets::a_setup_test_that_breaks_shows_no_key",
-        ),
-        Fault(
-            "A person waits for minutes",
-            "__SETUP_LIMITS: 2 => 8",
-            "setup_form::an_api_that_is_down_is_asked_twice_not_for_minutes",
         ),
         Fault(
             "Mock mode is accepted on Fivetran",

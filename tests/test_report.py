@@ -151,6 +151,7 @@ def test_each_request_is_what_the_api_takes_and_each_checkpoint_repeats_the_stat
     assert outcome.state == {**DUE, "last_full_sync": outcome.state["last_full_sync"]}
     assert outcome.state["last_full_sync"] > DUE["last_full_sync"]
     assert due.gone.keys() == {"GONE"} and in_memory.destination.warnings == []
+    assert not outcome.log_lines("__PER_PAGE_PARAM")
 
 
 TEXTS = {"Preferred Name", "Secondary Email", "Username", "Phone Number", "Language"}
@@ -536,10 +537,11 @@ def test_a_tenant_without_one_method_is_told_of_the_other_unless_it_is_set(in_me
 
 
 def test_the_setup_test_orders_one_report_and_does_not_wait_for_it(api, clock):
-    test = partial(connector.connector.run_test, "connection_test")
     given = {"api_key": KEY, "base_url": api.url, "source": "report"}
-    assert test(given).success is True
+    test = partial(connector.connector.run_test, configuration=given)
+    for name in ("connection_test", "users_test", "filter_test"):
+        assert test(name).success is True
     assert api.pages_asked() == ["order"] and clock.sleeps == []
     api.faults = [Fault(page="order", times=99, status=403)]
-    failure = test(given).failure.lower()
+    failure = test("connection_test").failure.lower()
     assert [word for word in NO_PERMISSION if word not in failure] == []

@@ -99,9 +99,11 @@ def test_columns_are_judged_by_changes_too(warn):
     assert warn(found, {"last_sync_time": found[1]["updated_at"]}) == []
 
 
-def test_a_source_without_any_change_date_is_reported(warn):
-    (warning,) = warn([user(n) for n in range(20)])
-    assert "No user has a value in updated_at" in warning
+def test_a_source_without_any_change_date_is_reported(warn, api):
+    api.keeps_nulls = True
+    for state in ({}, {"last_sync_time": text(LONG_AGO)}):  # nor is the filter called unknown
+        (warning,) = warn([user(n) for n in range(20)], state)
+        assert "No user has a value in updated_at" in warning
 
 
 # --- unreadable values, and the API's own total
