@@ -330,7 +330,7 @@ def test_one_page_refused_while_its_neighbours_answer_is_an_error(project, api, 
 
 @each_refusal
 def test_a_refusal_is_looked_into_even_where_page_1_brought_a_few_users(project, api, refusal):
-    api.users, api.page_cap = users(40), 15
+    api.users, api.page_cap = users(40), 9
     api.faults = [Fault(page=2, **refusal)]
     assert len(project.sync(api).rows) == 40
 
