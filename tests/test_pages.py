@@ -195,6 +195,19 @@ def test_a_gap_is_not_whole_although_as_many_rows_came_as_users_are_known(projec
     assert len(outcome.rows) == 350 and "Reading again, pass 2" in outcome.log
 
 
+def test_users_who_were_there_while_the_end_was_looked_for_are_looked_for_again(project, api):
+    """Page 3 is empty, page 4 has users, and then it is empty too."""
+    api.users, api.page_cap = users(350), 100
+
+    def hide(page):
+        if len(api.requests) in (3, 5, 6, 8):
+            api.faults.append(Fault(page=page, **EMPTY))
+
+    api.before_answer = hide
+    outcome = project.sync(api)
+    assert api.pages_asked()[:8] == [1, 2, 3, 4, 3, 4, 5, 4] and len(outcome.rows) == 350
+
+
 # --- what APIs give past the end
 
 
@@ -296,9 +309,11 @@ def test_a_sync_of_changes_that_is_cut_off_moves_no_cursor(project, api):
     assert changed(outcome) == 301 and outcome.cursor > before["last_sync_time"]
 
 
-def test_a_refusal_after_a_first_page_as_full_as_a_usual_cap_is_no_end(project, api):
-    """The API gives 100 users and refuses page 2, in whatever size it is asked for."""
-    api.users, api.page_cap, api.depth, api.past_end = users(350), 100, 100, "404"
+@pytest.mark.parametrize("cap, more", [(100, {}), (87, {"hasMore": True})])
+def test_a_refusal_after_a_first_page_as_full_as_a_usual_cap_is_no_end(project, api, cap, more):
+    """The API refuses page 2, in whatever size it is asked for. Or page 1 says that it is there."""
+    api.users, api.page_cap, api.depth, api.past_end = users(350), cap, cap, "404"
+    api.with_total = lambda body, since: {**body, **more}
     outcome = project.sync(api)
     assert outcome.state == UNPROVED and not outcome.failed
     assert outcome.log_lines("Users may be missing: no pass was whole")
@@ -582,7 +597,7 @@ def test_an_api_that_ignores_page_and_size_is_reported_where_its_one_page_may_be
     assert outcome.log_lines(said) and outcome.state == UNPROVED and not outcome.failed
 
 
-@pytest.mark.parametrize("count", [100, 500, 1000])
+@pytest.mark.parametrize("count", [100, 500, 1000, 3000])
 def test_a_single_full_page_that_repeats_is_not_taken_for_an_api_that_ignores_page(
     project, api, count
 ):
