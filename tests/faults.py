@@ -800,11 +800,6 @@ FAULTS = {
             "requests::a_202_without_users_is_asked_again",
         ),
         Fault(
-            "A wait has no jitter",
-            "make_request_with_retry: random.uniform(0.75, 1.25) => 1",
-            "requests::waits_have_jitter_so_that_clients_do_not_return_together",
-        ),
-        Fault(
             "A wait has no limit",
             "make_request_with_retry: min(backoff, __MAX_BACKOFF_SECONDS) => backoff",
             "requests::waits_double_up_to_a_minute",
@@ -845,11 +840,6 @@ FAULTS = {
             "A refusal on a later page blames the settings",
             "advise: not is_first and problem not in __ALWAYS_ADVISED => False",
             "requests::a_refusal_later_in_a_sync_does_not_send_people_to_settings_that_work",
-        ),
-        Fault(
-            "A key that is refused on a later page is not named",
-            "__ALWAYS_ADVISED: 401 => 0",
-            "messages::whatever_the_api_answers_the_last_message_says_what_to_do",
         ),
         Fault(
             "A 404 does not say that the tenant may lack the method",
@@ -897,6 +887,16 @@ FAULTS = {
             "An error that comes without `success` or users is nobody",
             "tells_error: failures['message detail'] = __ERROR => pass",
             "requests::an_error_inside_a_200_is_tried_again_and_then_an_error",
+        ),
+        Fault(
+            "A message beside users is an error",
+            "tells_error: users is None and (not look_up(body, 'success')) => not look_up(body, 'success')",
+            "requests::a_field_that_tells_of_success_is_no_error",
+        ),
+        Fault(
+            "A message of success without users is an error",
+            "tells_error: users is None and (not look_up(body, 'success')) => users is None",
+            "requests::a_refusal_fails_at_once",
         ),
         Fault(
             "A field for errors is one, whatever it holds",

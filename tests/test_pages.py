@@ -311,7 +311,7 @@ def test_a_sync_of_changes_that_is_cut_off_moves_no_cursor(project, api):
 
 @pytest.mark.parametrize("cap, more", [(100, {}), (87, {"hasMore": True})])
 def test_a_refusal_after_a_first_page_as_full_as_a_usual_cap_is_no_end(project, api, cap, more):
-    """The API refuses page 2, in whatever size it is asked for. Or page 1 says that it is there."""
+    """The API refuses page 2, in any size. Or page 1 says that it is there."""
     api.users, api.page_cap, api.depth, api.past_end = users(350), cap, cap, "404"
     api.with_total = lambda body, since: {**body, **more}
     outcome = project.sync(api)

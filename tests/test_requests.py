@@ -323,6 +323,7 @@ REFUSALS = [
     {"status": status} for status in (400, 404, 410, 413, 416, 422, 401, 402, 403, 407, 418)
 ]
 SHAPELESS = [{}, None, [user(1)], listing("none"), listing({"items": [user(1)]})]
+SHAPELESS += [{"success": True, "message": "Nobody has changed"}]
 REFUSALS += [{"status": 200, "body": body} for body in SHAPELESS] + [{"status": 204}]
 
 
@@ -478,7 +479,7 @@ def test_a_field_for_errors_that_holds_none_is_no_error(api, value):
 
 
 GOOD = {"success": 1, "isSuccess": "true", "status": "active", "statusCode": 200, "code": 0}
-GOOD |= {"timedOut": False, "errcode": 0, "errorMessage": None, "fault": {}}
+GOOD |= {"timedOut": False, "errcode": 0, "errorMessage": None, "fault": {}, "message": "Done"}
 
 
 @pytest.mark.parametrize("field", GOOD)
