@@ -150,7 +150,7 @@ FAULTS = {
 def sums(tmp_path):
     """A project of one function, with a fault for each thing that the script can say."""
     helpers = [f"tests/helpers/{name}.py" for name in ("fault", "fivetran_api", "quiet_home")]
-    for name in ("pyproject.toml", "tests/tools/run_faults.py", *helpers):
+    for name in (".gitignore", "pyproject.toml", "tests/tools/run_faults.py", *helpers):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT / name, tmp_path / name)
     (tmp_path / "tests/faults.py").write_text(FAULTY)
