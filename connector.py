@@ -113,7 +113,7 @@ __REPORT_TIMEOUT_SECONDS = 3_600
 __RETRIED_STATUSES = {304, 408, 425, *range(500, 600)}  # and rate limits
 
 # Problems: a status, or a word. What to do about one, and what it means for the request.
-__AGAIN_ADVICE = "run the sync again, and if it lasts, ask Awardco"
+__AGAIN_ADVICE = "run the sync again, and if it persists, ask Awardco"
 __FILTER_ADVICE = "set updated_since_param to the name that your API uses"
 __KEY_ADVICE = f"add its new name to find_spellings() in connector.py, as the {__KEY}"
 __RIGHTS_ADVICE = "check that the key may see all users of your tenant"
@@ -137,7 +137,7 @@ __ADVICE: dict = {
     "no way": __CONNECTION_ADVICE,
     "web page": __WEB_PAGE_ADVICE,
     "firewall": __WEB_PAGE_ADVICE,
-    "redirect": "set base_url to the final address",
+    "redirect": "set base_url to the final address, unless it is a login page of your network",
     "other path": f"set __PATH in connector.py to `{__PATH}/`",
 }
 __REPORT_ADVICE: dict = {
@@ -353,8 +353,9 @@ def has_short_page(current: Pass) -> bool:
     # A last page is empty only if the page after it had users, but no longer when asked again.
     if len(current.pages) > 1 and not current.pages[-1].count:
         return True
+    first = current.pages[0].count if current.pages else 0  # the size of all pages of a report
     pairs = itertools.pairwise(current.pages)
-    return any(page.count < after.asked and after.count for page, after in pairs)
+    return any(page.count < (after.asked or first) and after.count for page, after in pairs)
 
 
 def has_fallen(totals: list) -> bool:
@@ -549,9 +550,9 @@ def is_full_read_due(api: Api, state: dict) -> bool:
 
 def finish_sync(sync: Sync, current: Pass, doubt: str):
     """Mark who left, store what this sync has proved, and report it, without user data. doubt: see
-    find_doubt(). Raises SyncError if a sync from nothing found nobody: Fivetran would mark all."""
-    if not sync.known and sync.filter is None and not sync.is_continued:
-        raise SyncError(f"The API returned no users, and nothing was stored; {__RIGHTS_ADVICE}")
+    find_doubt(). Raises SyncError if a sync from nothing found nobody."""
+    if not sync.is_continued and sync.filter is None:
+        check_anybody(sync, current)
     gaps = find_gaps(sync, current, doubt)
     unmarked = gaps if sync.is_due else []
     if sync.is_due and not gaps and "users" not in sync.state:  # all could be marked at once
@@ -566,6 +567,14 @@ def finish_sync(sync: Sync, current: Pass, doubt: str):
     for warning in (*said, *find_warnings(sync, current, doubt)):
         log.warning(f"{warning}.")
         op.warning(f"{warning}.")
+
+
+def check_anybody(sync: Sync, current: Pass):
+    """Raise SyncError if nobody was found: after a re-sync, Fivetran would mark everybody."""
+    if not sync.known:
+        no_key = f"No user has a usable {__KEY}, so nothing was stored; {__KEY_ADVICE}"
+        nobody = f"The API returned no users, and nothing was stored; {__RIGHTS_ADVICE}"
+        raise SyncError(no_key if current.records else nobody)
 
 
 def find_gaps(sync: Sync, current: Pass, doubt: str) -> list:
@@ -597,7 +606,7 @@ def mark_leavers(sync: Sync):
     """Mark all rows as deleted, and deliver this sync's again: one transaction with SDK 3.0.0."""
     before = write_count(sync.state["users"], "user")
     log.info(f"Marking who left: {before} at the last complete read, {len(sync.known)} now")
-    log.info("The SDK marks all rows first (`table truncated`); who is still there is restored")
+    log.info("The SDK marks all rows first (`table truncated`), and restores those who remain")
     op.truncate(table=__TABLE)
     for page in sync.delivered:
         for row in json.loads(zlib.decompress(page)):
@@ -915,7 +924,7 @@ def read_date(response: requests.Response, header: str) -> datetime | None:
 def quote_error(api: Api, response: requests.Response) -> str:
     """What the API said of an error; the rest of an answer may hold users."""
     names = __REASONS if response.status_code < 400 else f"{__REASONS} {__REASONS_OF_A_STATUS}"
-    with suppress(SyncError):
+    with suppress(SyncError, RecursionError):
         said = parse_json(response)
         if isinstance(said, dict) and (text := quote_text(api, find_message(said, names))):
             return f"; the API said: {text}"
@@ -927,8 +936,9 @@ def quote_text(api: Api, text: str) -> str:
     for header, form in __KEY_HEADER.items():
         before, _, after = form.partition("{key}")
         key = str(api.session.headers[header]).removeprefix(before).removesuffix(after)
-        for written in filter(None, (key, quote(key), quote(key, safe=""))):
-            text = re.sub(re.escape(written), "****", text, flags=re.IGNORECASE)
+        # Any of its signs may be echoed URL-encoded.
+        echoed = "".join(f"(?:{re.escape(sign)}|%{ord(sign):02x})" for sign in key)
+        text = re.sub(echoed, "****", text, flags=re.IGNORECASE) if key else text
     line = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
     return line[:__MAX_QUOTED_CHARACTERS]
 
@@ -970,8 +980,9 @@ def look_up(body, path: str):
 
 def list_values(objects: list, names: str) -> list:
     """What these objects hold in fields of these names, which are as fold_name() makes them."""
+    wanted = set(names.split())
     fields = [field for place in objects if isinstance(place, dict) for field in place.items()]
-    return [value for name, value in fields if fold_name(name) in names.split()]
+    return [value for name, value in fields if fold_name(name) in wanted]
 
 
 def find_envelopes(body) -> list:
@@ -1053,8 +1064,12 @@ def decode(response: requests.Response) -> str:
             return response.content.decode(charset)
     # Such a byte 0xE9 becomes the sign U+DCE9.
     text = response.content.decode("utf-8-sig", "surrogateescape")
-    read_byte = lambda sign: bytes([ord(sign[0]) & 0xFF]).decode("cp1252", "replace")  # noqa: E731
-    return re.sub("[\udc80-\udcff]", read_byte, text)
+    return re.sub("[\udc80-\udcff]+", lambda run: read_windows_1252(run[0]), text)
+
+
+def read_windows_1252(escaped: str) -> str:
+    """What signs of surrogateescape stand for, one by one."""
+    return escaped.encode("ascii", "surrogateescape").decode("cp1252", "replace")
 
 
 # --- The Users report ---------------------------------------------------------------------------
@@ -1084,9 +1099,11 @@ def order_report(api: Api) -> str:
     order = {"reportId": __REPORT_NUMBER, "selectedFilters": {}, "timezone": "UTC"}
     order = {**order, "paginate": True, **__REPORT_OPTIONS}
     request = {"method": "POST", "url": url, "json": order, "headers": {"Accept": "text/csv"}}
-    task = look_up(make_request_with_retry(api, name, read_object, True, **request), "taskId")
+    answer = make_request_with_retry(api, name, read_object, True, **request)
+    task = look_up(answer, "taskId")
     if type(task) not in (int, str) or task == "":
-        raise SyncError(f"{name} has no usable taskId; {__AGAIN_ADVICE}")
+        said = quote_text(api, find_message(answer, __REASONS)) or "nothing more"
+        raise SyncError(f"{name} has no usable taskId; the API said: {said}; {__AGAIN_ADVICE}")
     return str(task)
 
 
@@ -1096,7 +1113,7 @@ def read_object(api: Api, response: requests.Response) -> dict:
     body = parse_json(response)
     fields = body if isinstance(body, dict) else {}
     others = {name: value for name, value in fields.items() if fold_name(name) != "status"}
-    has_failed = look_up(fields, "status") == "error"
+    has_failed = str(look_up(fields, "status")).lower() == "error"
     if isinstance(body, dict) and (has_failed or not tells_error(others, users=[])):
         return fields
     said = quote_error(api, response)
@@ -1114,11 +1131,13 @@ def wait_for_report(api: Api, task: str) -> tuple:
     while status != "completed":
         time.sleep(next(pauses, __REPORT_PAUSES_SECONDS[-1]))
         answer = make_request_with_retry(api, name, read_object, **request)
-        status = quote_text(api, str(look_up(answer, "status")))
-        log.info(f"{name}: {status}")
+        said = quote_text(api, str(look_up(answer, "status")))
+        log.info(f"{name}: {said}")
+        status = said.lower()
         if status == "error":
-            reasons = [look_up(answer, "message"), look_up(answer, "errorCode")]
-            said = quote_text(api, ", ".join(str(reason) for reason in reasons if reason))
+            reasons = (find_message(answer, "message"), look_up(answer, "errorCode"))
+            texts = [str(reason) for reason in reasons if type(reason) in (int, str)]
+            said = quote_text(api, ", ".join(texts))
             raise SyncError(f"Awardco could not make the Users report ({said}); {__AGAIN_ADVICE}")
         if status != "completed" and time.monotonic() >= end:
             raise SyncError(f"{name} is still `{status}` after an hour; {__AGAIN_ADVICE}")
@@ -1131,17 +1150,17 @@ def wait_for_report(api: Api, task: str) -> tuple:
 def check_address(api: Api, address) -> str:
     """The address of the report's pages. The key goes to no other host: raises SyncError."""
     try:
+        if not 0 < len(address) <= 2_000:  # requests takes minutes for a megabyte
+            raise ValueError
         url = str(requests.Request("GET", urljoin(f"{api.base_url}/", address)).prepare().url)
         origin = find_origin(url)
-        if not address:
-            raise ValueError
     except (AttributeError, TypeError, ValueError):
         why = "The Users report has no usable paginatedApiBaseUrl"
         raise SyncError(f"{why}; {__AGAIN_ADVICE}") from None
     trusted = [find_origin(f"https://{host}") for host in __REPORT_HOSTS]
     if "@" in urlsplit(url).netloc or origin not in (find_origin(api.base_url), *trusted):
         host = quote_text(api, origin)
-        advice = "if you trust it, add its host to __REPORT_HOSTS in connector.py"
+        advice = "ask Awardco; if you trust that host over https, add it to __REPORT_HOSTS"
         raise SyncError(f"The pages of the Users report are elsewhere, at {host}; {advice}")
     return url
 
@@ -1179,15 +1198,16 @@ def name_columns(api: Api, written: list) -> list:
     declared = {fold_name(name): name for name in (*__COLUMNS, *__REPORT_COLUMNS)}
     declared.update({fold_name(name): column for name, column in __REPORT_NAMES.items()})
     names = [declared.get(fold_name(name), name) for name in written]
+    if __KEY not in names:
+        is_heading = sum(name in declared.values() for name in names) > 1
+        found = name_fields(api, dict.fromkeys(written)) if is_heading else "perhaps cells"
+        problem = "no column" if is_heading else "outage"
+        raise SyncError(f"no column is the {__KEY} (there are {found})", problem)
     times = Counter(names)
     twice = [name for name, column in zip(written, names, strict=True) if times[column] > 1]
     if twice:
         found = name_fields(api, dict.fromkeys(twice))
         raise SyncError(f"the CSV is broken: a column comes twice ({found})", "outage")
-    if __KEY not in names:
-        is_heading = any(name in declared.values() for name in names)
-        found = name_fields(api, dict.fromkeys(written)) if is_heading else "perhaps cells"
-        raise SyncError(f"no column is the {__KEY} (there are {found})", "no column")
     return names
 
 
@@ -1373,7 +1393,7 @@ def describe_unforeseen(error: Exception) -> str:
     places = traceback.extract_tb(error.__traceback__)
     path = ", ".join(f"{at.name}() {at.lineno}" for at in places if at.filename == __file__)
     said = "" if places[-1].filename == __file__ else f": {error}"
-    advice = "run the sync again, and if it lasts, report this line as a bug"
+    advice = "run the sync again, and if it persists, report this line as a bug"
     return f"{type(error).__name__} in connector.py (function and line: {path}){said}; {advice}"
 
 

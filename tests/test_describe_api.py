@@ -316,7 +316,10 @@ def test_an_api_without_a_method_for_users_is_asked_for_the_report(describe, api
     "change, named",
     [
         ({"address": "https://files.example{path}"}, "Read the report from another host"),
-        ({"columns": ["First Name"]}, "Read a column of the report under another name"),
+        (
+            {"columns": ["First Name", "Last Name"]},
+            "Read a column of the report under another name",
+        ),
     ],
 )
 def test_what_ends_the_report_names_its_recipe(describe, api, report, change, named):

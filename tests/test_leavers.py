@@ -93,7 +93,7 @@ def test_where_nobody_has_left_the_log_explains_what_the_sdk_says(project, tenan
     outcome = full_read(project, tenant)
     assert marked(project) == [] and warnings(outcome) == []
     assert outcome.log_lines(f"{MARKED}30 users at the last complete read, 30 now")
-    assert outcome.log_lines("who is still there is restored")
+    assert outcome.log_lines("and restores those who remain")
     assert len(outcome.log_lines("truncated")) == 2
 
 

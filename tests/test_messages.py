@@ -13,7 +13,7 @@ ATTEMPTS = getattr(connector, "__ATTEMPTS")
 LARGE, SMALL = getattr(connector, "__LARGE_PAGE"), getattr(connector, "__SMALL_PAGE")
 STATE = {"last_sync_time": text(NOON), "users": 450}
 
-AGAIN = "run the sync again, and if it lasts, ask Awardco"
+AGAIN = "run the sync again, and if it persists, ask Awardco"
 LATER = f"the pages before were answered, so the settings are right: {AGAIN}"
 CONNECTION = "check base_url, the proxy settings of this machine and REQUESTS_CA_BUNDLE"
 FIREWALL = "check base_url, and ask your network team"
@@ -24,7 +24,7 @@ PROXY = "check the proxy settings of this machine"
 METHOD = f"check base_url: no {PATH} there; or set source to report, if your tenant's API lacks it"
 FILTER = "check updated_since_param, and lower __SMALL_PAGE"
 SIZE = "lower __SMALL_PAGE in connector.py: the API refuses pages of this size"
-ADDRESS = "set base_url to the final address"
+ADDRESS = "set base_url to the final address, unless it is a login page of your network"
 SLASH = f"set __PATH in connector.py to `{PATH}/`"
 SHAPE = "check base_url, and __LIST in connector.py"
 RIGHTS = "check that the key may see all users of your tenant"

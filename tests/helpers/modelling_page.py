@@ -50,7 +50,7 @@ class Warehouse:
 
     def sql(self, name: str) -> str:
         sql = re.sub(r"\bawardco\.user\b", "tester.user", CODE[name])
-        return sql.replace("table_schema = 'awardco'", "table_schema = 'tester'")
+        return sql.replace("'awardco' in (table_catalog", "'tester' in (table_catalog")
 
     def _ask(self, sql: str) -> tuple:
         with duckdb.connect(str(self.path)) as connection:

@@ -31,8 +31,8 @@ MARKED = """
 def main():
     options = read_arguments()
     database = options.database or WAREHOUSE
-    if not options.database and not WAREHOUSE.exists() and MOCK_WAREHOUSE.exists():
-        print("There is no files/warehouse.db, so these are the made-up users of make run:")
+    if not options.database and not holds_users(WAREHOUSE) and MOCK_WAREHOUSE.exists():
+        print("files/warehouse.db has no users yet, so these are the made-up users of make run:")
         database = MOCK_WAREHOUSE
     if not database.exists():
         sys.exit(f"{database} is missing: run fivetran debug first.")
@@ -40,6 +40,14 @@ def main():
     with open_table(database) as connection:
         for query in [options.sql] if options.sql else choose_queries(connection, width):
             show(connection, query, width)
+
+
+def holds_users(database: Path) -> bool:
+    """A sync that fails before its first row leaves a file without the table."""
+    if not database.exists():
+        return False
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return bool(connection.sql("FROM duckdb_tables() WHERE table_name = 'user'"))
 
 
 def read_arguments() -> argparse.Namespace:
@@ -56,7 +64,7 @@ def open_table(database: Path) -> duckdb.DuckDBPyConnection:
     connection.execute(f"ATTACH '{path}' AS {name} (READ_ONLY); USE {name}")
     connection.execute("SET TimeZone = 'UTC'")
     if not connection.sql("FROM duckdb_tables() WHERE table_name = 'user'"):
-        sys.exit("No users have arrived yet: run fivetran debug first.")
+        sys.exit("No users have arrived yet: the last fivetran debug failed, or there was none.")
     connection.execute("ATTACH ':memory:' AS awardco")
     connection.execute(f"CREATE VIEW awardco.user AS FROM {name}.tester.user")
     if not connection.sql("FROM duckdb_schemas() WHERE schema_name = 'analytics'"):
