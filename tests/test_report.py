@@ -272,7 +272,8 @@ def test_a_task_that_is_gone_ends_the_sync(fails, api):
 COUNTS = (0, -1, "three", 2.5, True, None, ABSENT)
 STATUSES = [({"totalPages": count}, NO_COUNT) for count in COUNTS]
 STATUSES += [({"paginatedApiBaseUrl": url}, NO_ADDRESS) for url in (None, "", 7, ABSENT)]
-STATUSES += [({"status": "error", "message": "Too late", "errorCode": 17}, ("too late", "17"))]
+FAILED = {"message": "Too late", "errorCode": 17}
+STATUSES += [({"status": word, **FAILED}, ("too late", "17")) for word in ("error", "ERROR")]
 CASES = {f"status with {task}": ({"task": task}, words) for task, words in STATUSES}
 for task in (ABSENT, None, "", [17]):
     CASES[f"order with task {task}"] = ({"ticket": {"taskId": task}}, NO_TASK)
@@ -462,6 +463,13 @@ def test_a_person_on_two_pages_shows_that_the_pages_are_of_different_moments(in_
     assert not outcome.failed and due.gone == {} and outcome.state == DUE
     warned = "\n".join(in_memory.destination.warnings).lower()
     assert [word for word in DOUBT if word not in warned] == []
+
+
+def test_a_page_that_is_shorter_than_page_1_and_not_the_last_may_lack_somebody(api, due):
+    api.faults = answers(2, page_text(people(19)[10:]))["faults"]
+    outcome = due()
+    assert outcome.log_lines("a page was short, but the page after it brought users")
+    assert not outcome.failed and due.gone == {} and outcome.state == DUE
 
 
 @pytest.mark.parametrize("left, is_marked", [(19, False), (20, True), (24, True)])
