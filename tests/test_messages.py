@@ -186,6 +186,11 @@ KEY_ADVICE = "add its new name to find_spellings() in connector.py, as the emplo
 PAGE_ADVICE = "set __PAGE_PARAM in connector.py to the name that your API uses"
 SHAPES = {  # how the API differs, and the beginning and the end of the message
     "nobody": ({"users": []}, "The API returned no users, and nothing was stored; ", RIGHTS),
+    "few without a key": (
+        {"users": users(3), "names": {"employeeId": "id"}},
+        "No user has a usable employeeId, so nothing was stored; ",
+        KEY_ADVICE,
+    ),
     "page ignored": ({"page_param": "p"}, "The API ignores `page`: every page", PAGE_ADVICE),
     "no key": ({"names": {"employeeId": "id"}}, "No user has a usable employeeId; ", KEY_ADVICE),
 }

@@ -119,7 +119,7 @@ class Report:
         status = self.statuses[min(self.polls, len(self.statuses) - 1)]
         self.polls += 1
         told = {"taskId": self.task_id, "status": status, "errorCode": None, "message": None}
-        if status == "completed":
+        if str(status).lower() == "completed":
             path, port = f"{PATH}/tasks/{self.task_id}/pages", base.rpartition(":")[2]
             told["paginatedApiBaseUrl"] = self.address.format(base=base, port=port, path=path)
             told["totalPages"] = self.pages()
