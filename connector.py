@@ -298,7 +298,7 @@ def sync_users(sync: Sync):
         log.info(f"Reading again, pass {number + 1}: {doubt}")
         previous = current
         smallest = min(smallest, find_page_size(current))
-    if doubt and current.is_page_ignored and current.records == current.asked:
+    if current.is_page_ignored and current.records == current.asked:
         advice = "set __PAGE_PARAM in connector.py to the name that your API uses"
         raise SyncError(f"The API ignores `{__PAGE_PARAM}`: every page is page 1; {advice}")
     finish_sync(sync, current, doubt)
@@ -355,7 +355,7 @@ def has_short_page(current: Pass) -> bool:
         return True
     first = current.pages[0].count if current.pages else 0  # the size of all pages of a report
     pairs = itertools.pairwise(current.pages)
-    return any(page.count < (after.asked or first) and after.count for page, after in pairs)
+    return any(page.count < (after.asked or first) for page, after in pairs)
 
 
 def has_fallen(totals: list) -> bool:
@@ -591,7 +591,7 @@ def find_gaps(sync: Sync, current: Pass, doubt: str) -> list:
     if current.records < current.total:
         came = f"but its pages brought {current.records}"
         gaps.append(f"The API reports {current.total} users, {came}: {__RIGHTS_ADVICE}")
-    users = min(len(sync.known), len(current.met))  # a key can lose rights between two passes
+    users = len(current.met)  # not of all passes: a key can lose rights between two
     before = sync.state.get("users", 0)
     if not users:
         gaps.append(f"The API returned no users to store: {__RIGHTS_ADVICE}")
@@ -855,8 +855,8 @@ def now() -> datetime:
 
 
 def describe_connection_failure(error: BaseException) -> SyncError:
-    """Why no answer came, as the innermost error names it; but not one of an attempt before."""
-    while error.__context__ and not isinstance(error.__context__, SyncError):
+    """Why no answer came, as the innermost error names it."""
+    while error.__context__:
         error = error.__context__
     if isinstance(error, ssl.SSLCertVerificationError) or getattr(error, "library", "") == "X509":
         why = getattr(error, "verify_message", "the bundle of certificates is unreadable")
@@ -995,7 +995,7 @@ def find_envelopes(body) -> list:
 
 def find_total(values: list, on_page: int) -> int:
     """The largest of these whole numbers; 0 if none exceeds the page, of which it may be."""
-    texts = [str(value).strip() for value in values if type(value) in (int, str)]
+    texts = [str(value).strip() for value in values]
     totals = [int(text) for text in texts if re.fullmatch(r"\d{1,15}", text, re.ASCII)]
     return max((total for total in totals if total > on_page), default=0)
 
