@@ -8,7 +8,7 @@ public, so no rule below relies on them.
     sync     one call of update()
     window   the users that the filter of a sync lets through
     pass     one reading of the window, page by page, from page 1 to its end
-    whole    a pass is whole if it cannot have missed a user
+    whole    a pass is whole if it cannot have missed a user whom the sync does not know
     cursor   last_sync_time in the state: what the next sync uses as its filter
 """
 
@@ -150,6 +150,7 @@ __ALWAYS_ADVISED = (401, 403, 407, "rate limit", "firewall", "no column")  # on 
 __RETRIED = ("outage", "rate limit", "connection", "no connection", "web page")
 __REFUSALS = (400, 404, 410, 416, 422, "no list")  # what APIs answer past their last page
 __CURED_BY_SMALLER_PAGES = ("outage", "connection", "web page", 413, "page 1", "lost page")
+# The last two come from fetch_users() and look_beyond().
 __MAX_QUOTED_CHARACTERS = 200
 __MAX_NAMED_FIELDS = 10
 
@@ -224,9 +225,11 @@ def run_sync(configuration: dict, state: dict):
 #     page 3   F A      A is met a second time.
 #
 # The pages had 6 places, as many as the source has users, but only 5 different users took them.
-# This holds for every order of rows, for changes, moves and hires: if pages are answered in order,
-# a pass that missed somebody met somebody else twice. So it is whole if it had as many places as
-# the sync knows users, and nothing else is doubtful. If not, the window is read again.
+# This holds for every order of rows, for changes, moves and hires, if pages are answered in order:
+# whoever is missed leaves a place to somebody who is met twice. So if the sync knows as many users
+# as a pass had places, it knows everybody: the pass is whole, unless something else is doubtful.
+# Here it knows 5 of 6, and the window is read again. Deletions break this rule: only a total that
+# falls shows them.
 @dataclass
 class Sync:
     """What one sync knows. It only grows, except for the cursor, and a filter that is refused."""
@@ -252,7 +255,9 @@ class Pass:
 
     asked: int  # users asked for with page 1
     pages: list[Page] = field(default_factory=list)
-    end: list[Page] = field(default_factory=lambda: [Page([])])  # the answers that showed the end
+    end: list[Page] = field(
+        default_factory=lambda: [Page([])]
+    )  # what showed the end; first the page after it
 
     @property
     def places(self) -> int:
@@ -320,13 +325,14 @@ def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
     fell_in_pass = has_fallen([(page.total, page.count) for page in current.pages])
     fell_in_sync = has_fallen(sync.totals)
     is_full = ends_with_full_page(sync, current)
-    # After page 2, a read of everybody usually ends at a refusal.
+    # Past the end, APIs may refuse. After two pages of everybody that is believed, although
+    # find_gaps() lets nobody be marked; after page 1, or with a filter, the request may be at fault.
     is_refused = current.end[0].refusal and (len(current.pages) == 1 or sync.filter is not None)
     is_larger = current.total > current.records
-    # Once users were deleted, some who are known are gone.
+    # sync.known keeps who was deleted. Once the total fell, a pass is compared with itself.
     known = len(current.met) if fell_in_sync else len(sync.known)
     is_everybody = current.places == known or is_like(current, previous)
-    counts = f"{known} users are known, but the pages had {current.places} places for them"
+    counts = f"{known} different users, but the pages had {current.places} places for them"
     rules = [
         (has_short_page(current), "a page was short, but the page after it brought users"),
         (fell_in_pass, "the API's total fell: users were deleted, so others have moved"),
@@ -376,13 +382,14 @@ def is_endless(sync: Sync, current: Pass) -> bool:
 
 def ends_with_full_page(sync: Sync, current: Pass) -> bool:
     """Whether more users may follow the last page: it is as full as was asked for, it says so in a
-    flag, or it is a page 1 as full as a usual cap, of which 10 or 250 changes can be by chance."""
+    flag, or it is page 1 and as full as a usual cap. With a filter only multiples of 100 count as
+    caps, since 10 or 250 changes can come by chance."""
     if not current.pages or not current.pages[-1].count:
         return False
     last = current.pages[-1]
     is_cap = last.count >= __SMALLEST_CAP and __LARGE_PAGE % last.count == 0
-    is_no_chance = sync.filter is None or last.count % __SMALL_PAGE == 0
-    is_capped_page_1 = len(current.pages) == 1 and is_cap and is_no_chance
+    is_telling = sync.filter is None or last.count % __SMALL_PAGE == 0
+    is_capped_page_1 = len(current.pages) == 1 and is_cap and is_telling
     return last.count >= last.asked or last.has_more or is_capped_page_1
 
 
@@ -435,9 +442,10 @@ def read_pass(sync: Sync, asked: int) -> Pass:
             deliver_page(sync, page)
         return current
     except SyncError as error:
-        is_small = asked == __SMALL_PAGE
-        if current.pages:
-            is_small |= current.pages[0].count <= __SMALL_PAGE
+        came = current.pages[0].count if current.pages else __LARGE_PAGE
+        is_small = (
+            asked == __SMALL_PAGE or came <= __SMALL_PAGE
+        )  # one that refuses 75 may give 100
         if is_small or error.problem not in __CURED_BY_SMALLER_PAGES:
             raise
         log.info(f"Reading again in pages of {__SMALL_PAGE} users: {error}")
@@ -662,7 +670,8 @@ def fetch_users(sync: Sync, current: Pass) -> Iterator[Page]:
     page: Page | None = try_page_1(sync.api, current.asked, sync.filter, attempts)
     if page.refusal:
         raise SyncError(page.refusal, "page 1")
-    while page and not is_endless(sync, current):  # all pages so far have been delivered
+    # The caller delivers each page before it asks for more: the sync knows the users of them all.
+    while page and not is_endless(sync, current):
         current.pages.append(page)
         ahead = request_ahead(sync, current)
         if page.users:
@@ -708,11 +717,13 @@ def look_beyond(sync: Sync, current: Pass, page: Page) -> Page | None:
 
         next page    this page again    go on with
         any          news               this page, as it is now
-        news         no news            this page, as it was: empty, a gap; refused, an error
+        news         no news            this page, as it was: empty, it is a gap; a repeat, its
+                                        users take places twice; refused, it is an error
         no news      no news            None: the users end here
 
-    After a refusal page 1 must still be answered, since a route may be gone for seconds. A window
-    of fewer users than any cap, such as that of an idle sync, ends at an empty page 2.
+    The next page is only evidence: fetch_users() asks for it again. After a refusal page 1 must
+    still be answered, since a route may be gone for seconds. A window of fewer users than any cap,
+    such as that of an idle sync, ends at an empty page 2.
     """
     number = len(current.pages) + 1
     is_small = number == 2 and current.pages[0].count < __SMALLEST_CAP

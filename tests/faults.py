@@ -223,7 +223,7 @@ FAULTS = {
         ),
         Fault(
             "A refusal after a page 1 that is as full as a cap is the end",
-            "ends_with_full_page: len(current.pages) == 1 and is_cap and is_no_chance => False",
+            "ends_with_full_page: len(current.pages) == 1 and is_cap and is_telling => False",
             "pages::a_refusal_after_a_first_page_as_full_as_a_usual_cap_is_no_end",
         ),
         Fault(
@@ -491,7 +491,7 @@ FAULTS = {
         ),
         Fault(
             "Pages of 100 that fail are read again in pages of 100",
-            "read_pass: is_small |= current.pages[0].count <= __SMALL_PAGE => pass",
+            "read_pass: asked == __SMALL_PAGE or came <= __SMALL_PAGE => asked == __SMALL_PAGE",
             "messages::whatever_the_api_answers_the_last_message_says_what_to_do",
         ),
         Fault(
