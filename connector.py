@@ -326,7 +326,7 @@ def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
     fell_in_sync = has_fallen(sync.totals)
     is_full = ends_with_full_page(sync, current)
     # Past the end, APIs may refuse. After two pages of everybody that is believed, although
-    # find_gaps() lets nobody be marked; after page 1, or with a filter, the request may be at fault.
+    # find_gaps() lets nobody be marked. After page 1, or with a filter, the request may be wrong.
     is_refused = current.end[0].refusal and (len(current.pages) == 1 or sync.filter is not None)
     is_larger = current.total > current.records
     # sync.known keeps who was deleted. Once the total fell, a pass is compared with itself.
