@@ -242,6 +242,7 @@ class Sync:
     filter: str | None  # frozen; only read_window() drops it, if it is refused
     started_at: datetime  # by this machine's clock; for last_full_sync only
     cursor: str | None  # where last_sync_time may stand so far, as the API wrote it
+    cursor_at: datetime | None  # the cursor, parsed
     known: dict = field(default_factory=dict)  # employeeId to updated_at: 40 MB for 200,000 users
     totals: list = field(default_factory=list)  # of each page: its total and its number of users
     delivered: list = field(default_factory=list)  # the rows of each page, for mark_leavers()
@@ -503,11 +504,11 @@ def take_user(sync: Sync, page: Page, user: dict, key: str | None) -> dict | Non
 
 def move_cursor(sync: Sync, updated_at: datetime, text: str):
     """Move the cursor to a newer time, if the sync's first answer is later by the margin."""
-    reached = parse_timestamp(sync.cursor)
-    if reached is None or updated_at > reached:
+    if sync.cursor_at is None or updated_at > sync.cursor_at:
         margin = __CURSOR_MARGIN if read_iso(text).tzinfo else __CURSOR_MARGIN_WITHOUT_ZONE
         if sync.api.answered_at - updated_at >= margin:
             sync.cursor = text
+            sync.cursor_at = updated_at
 
 
 # --- The beginning and the end of a sync --------------------------------------------------------
@@ -526,7 +527,8 @@ def start_sync(api: Api, state: dict) -> Sync:
     since = None if is_due else cursor
     everybody = "Full sync: all users (full_sync_days)" if is_due else "Full sync: all users"
     log.info(f"Incremental sync: users changed since {since}" if since else everybody)
-    return Sync(api, state, is_continued, is_due, since is None, since, now(), cursor)
+    at = parse_timestamp(cursor)
+    return Sync(api, state, is_continued, is_due, since is None, since, now(), cursor, at)
 
 
 def check_state(state: dict, came_from: str, source: str):

@@ -449,12 +449,12 @@ FAULTS = {
         ),
         Fault(
             "The cursor goes back",
-            "move_cursor: reached is None or updated_at > reached => True",
+            "move_cursor: sync.cursor_at is None or updated_at > sync.cursor_at => True",
             "cursor::the_cursor_does_not_go_back_where_only_older_users_come",
         ),
         Fault(
             "The greatest text is the newest time",
-            "move_cursor: reached is None or updated_at > reached => reached is None or text > sync.cursor",
+            "move_cursor: sync.cursor_at is None or updated_at > sync.cursor_at => sync.cursor is None or text > sync.cursor",
             "cursor::the_newest_is_the_latest_instant_not_the_greatest_text",
         ),
     ],
