@@ -644,11 +644,6 @@ def accepted(api) -> list:
     return found
 
 
-def test_an_authority_that_the_environment_names_is_trusted(api, trusted):
-    url = secure(api, trusted.issue_cert("127.0.0.1"))
-    assert landed(api, sync(api, base_url=url))
-
-
 def test_a_certificate_that_does_not_verify_fails_at_once_and_is_named(api, clock, trusted):
     url, connections = secure(api, trustme.CA().issue_cert("127.0.0.1")), accepted(api)
     message = failure(api, base_url=url)
@@ -716,21 +711,6 @@ def test_what_was_read_before_a_failure_is_kept(project, api, small_pages):
     )
     api.faults = []
     assert len(project.sync(api).rows) == 45
-
-
-def test_one_request_in_five_failing_loses_nobody(api, small_pages):
-    kinds = [fault for fault, _ in PASSING.values() if fault.get("kind") != "silent"]
-    api.users = users(500)
-    number = iter(range(1_000_000))
-
-    def before_answer(page):
-        count = next(number)
-        if count % 5 == 0:
-            api.faults = [Fault(page=page, **kinds[count % len(kinds)])]
-
-    api.before_answer = before_answer
-    destination = sync(api)
-    assert landed(api, destination)
 
 
 # --- a megabyte in every place that a pattern reads
