@@ -1278,7 +1278,8 @@ def fingerprint(user) -> int:
 def read_row(user: dict, key: str, page: Page) -> dict:
     """Turn a user as the API sent it into a row that the SDK can store. `other_fields` holds what
     can have no column, or not as it came. page: where unreadable values are counted."""
-    row, others = {__KEY: key}, {}  # the key first, since of two spellings the SDK keeps the first
+    row = {__KEY: key}  # the key first, since of two spellings the SDK keeps the first
+    others = {}
     for name, value in user.items():
         if name in __COLUMNS:
             row[name] = key if name == __KEY else read_declared(name, value)
@@ -1598,7 +1599,8 @@ def answer_mock(updated_since_param: str, have_left: bool, request, **_) -> requ
     for name in reversed(__LIST.split(".") if __LIST else []):
         body = {name: body}
     response = requests.Response()
-    response.status_code, response.request = 200, request
+    response.status_code = 200
+    response.request = request
     response.raw = io.BytesIO(json.dumps(body).encode())
     return response
 
