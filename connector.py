@@ -14,6 +14,7 @@ public, so no rule below relies on them.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
@@ -31,7 +32,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -79,11 +80,11 @@ __COLUMNS = {
 __REPORT_TEXTS: tuple = ("Preferred Name", "Secondary Email", "Username", "Phone Number")
 __REPORT_TEXTS += ("Language", "Country", "Nomination Approval Ids", "Birth Date")
 __REPORT_COLUMNS = dict.fromkeys(__REPORT_TEXTS, "STRING")
-__NOT_IN_THE_REPORT = ("currencyCode", "balance", "updated_at")  # Awardco's help centre
 __REPORT_NAMES = {"Created Date": "created_at"}  # Awardco's help centre; others by comparison
 __OTHER_FIELDS = "other_fields"  # JSON: fields without a column, and values that do not fit one
 __TIME_NAMES = ("last_sync_time", "last_full_sync")  # in the state, with the two below
 __STATE_NAMES = (*__TIME_NAMES, "users", "source")
+__SOURCES = ("users", "report", "mock")
 
 __LARGE_PAGE = 1_000  # users a page at first
 __SMALL_PAGE = 100  # users a page where the API does not give large ones
@@ -132,11 +133,8 @@ __ADVICE: dict = {
     "no column": f"add the name of the {__KEY} to __REPORT_NAMES in connector.py",
     "outage": __AGAIN_ADVICE,
     "rate limit": "sync less often, or ask Awardco for a higher limit",
-    "connection": __CONNECTION_ADVICE,
-    "no connection": __CONNECTION_ADVICE,
-    "no way": __CONNECTION_ADVICE,
-    "web page": __WEB_PAGE_ADVICE,
-    "firewall": __WEB_PAGE_ADVICE,
+    **dict.fromkeys(("connection", "no connection", "no way"), __CONNECTION_ADVICE),
+    **dict.fromkeys(("web page", "firewall"), __WEB_PAGE_ADVICE),
     "redirect": "set base_url to the final address, unless it is a login page of your network",
     "other path": f"set __PATH in connector.py to `{__PATH}/`",
 }
@@ -149,8 +147,9 @@ __REPORT_ADVICE: dict = {
 __ALWAYS_ADVISED = (401, 403, 407, "rate limit", "firewall", "no column")  # on later pages, too
 __RETRIED = ("outage", "rate limit", "connection", "no connection", "web page")
 __REFUSALS = (400, 404, 410, 416, 422, "no list")  # what APIs answer past their last page
-__CURED_BY_SMALLER_PAGES = ("outage", "connection", "web page", 413, "page 1", "lost page")
-# The last two come from fetch_users() and look_beyond().
+__CURED_BY_SMALLER_PAGES = ("outage", "connection", "web page", 413)  # a refused connection is not
+__PAGE_1_REFUSALS = (*__REFUSALS, *__CURED_BY_SMALLER_PAGES)  # no filter may help, too
+__BEGIN_AGAIN = (*__CURED_BY_SMALLER_PAGES, "page 1", "lost page")  # the last two are of a pass
 __MAX_QUOTED_CHARACTERS = 200
 __MAX_NAMED_FIELDS = 10
 
@@ -187,10 +186,9 @@ class SyncError(RuntimeError):
 def schema(configuration: dict) -> list:
     """Declare the table and the columns that inference would mistake, such as a first name `T`."""
     is_mock = get_setting(configuration, "use_mock").lower() == "true"
-    if is_mock or get_setting(configuration, "source").lower() != "report":
-        return [{"table": __TABLE, "primary_key": [__KEY], "columns": __COLUMNS}]
-    kept = {name: kind for name, kind in __COLUMNS.items() if name not in __NOT_IN_THE_REPORT}
-    return [{"table": __TABLE, "primary_key": [__KEY], "columns": {**kept, **__REPORT_COLUMNS}}]
+    is_report = get_setting(configuration, "source").lower() == "report" and not is_mock
+    columns = {**__COLUMNS, **__REPORT_COLUMNS} if is_report else __COLUMNS
+    return [{"table": __TABLE, "primary_key": [__KEY], "columns": columns}]
 
 
 def update(configuration: dict, state: dict):
@@ -207,7 +205,8 @@ def update(configuration: dict, state: dict):
 def run_sync(configuration: dict, state: dict):
     """Sync from the source that the settings name."""
     settings = validate_configuration(configuration)
-    with closing(open_api(settings, state)) as api:
+    api = open_api(settings, state)
+    with api.session:
         sync = start_sync(api, state)
         warn_of_unknown_settings(configuration, op.warning)
         if api.source == "report":
@@ -232,19 +231,18 @@ def run_sync(configuration: dict, state: dict):
 # falls shows them.
 @dataclass
 class Sync:
-    """What one sync knows. It only grows, except for the cursor, and a filter that is refused."""
+    """What one sync knows. It only grows, but for a filter that is refused."""
 
     api: Api
     state: dict  # as the sync before left it; the checkpoint after each page repeats it
-    is_continued: bool  # the state tells of earlier syncs from the same source
+    earlier: dict  # what counts of it, see read_state()
     is_due: bool  # full_sync_days asks to mark who left: everybody is read
-    reads_all: bool  # it began without a filter
     filter: str | None  # frozen; only read_window() drops it, if it is refused
     started_at: datetime  # by this machine's clock; for last_full_sync only
     cursor: str | None  # where last_sync_time may stand so far, as the API wrote it
     cursor_at: datetime | None  # the cursor, parsed
     known: dict = field(default_factory=dict)  # employeeId to updated_at: 40 MB for 200,000 users
-    totals: list = field(default_factory=list)  # of each page: its total and its number of users
+    pages: list = field(default_factory=list)  # all that were delivered, of each pass
     delivered: list = field(default_factory=list)  # the rows of each page, for mark_leavers()
     filled: set = field(default_factory=set)  # declared columns in which somebody has a value
     filter_refusal: str = ""  # why everybody is read despite the filter
@@ -252,13 +250,12 @@ class Sync:
 
 @dataclass
 class Pass:
-    """One reading of the window: the pages as they came. All else is derived from them."""
+    """One reading of the window: the pages as they came, and the answers that showed its end,
+    that for the page after the last one first. All else is derived from them."""
 
-    asked: int  # users asked for with page 1
+    asked: int  # users asked for with page 1; in a report, the users on it
     pages: list[Page] = field(default_factory=list)
-    end: list[Page] = field(
-        default_factory=lambda: [Page([])]
-    )  # what showed the end; first the page after it
+    end: list[Page] = field(default_factory=lambda: [Page([])])
 
     @property
     def places(self) -> int:
@@ -266,7 +263,7 @@ class Pass:
         return sum(page.places for page in self.pages)
 
     @property
-    def records(self) -> int:
+    def count(self) -> int:
         """The rows of each page, summed, those without a key among them."""
         return sum(page.count for page in self.pages)
 
@@ -281,13 +278,8 @@ class Pass:
         return Counter(key for page in self.pages for key in page.keys if key is not None)
 
     @property
-    def has_more(self) -> bool:
-        """Whether an answer that showed the end says in a flag that there is more."""
-        return any(page.has_more for page in self.end)
-
-    @property
     def is_page_ignored(self) -> bool:
-        """Whether page 2 was page 1 again."""
+        """Whether page 2 was page 1 again: what ends a pass has users only if they repeat."""
         return len(self.pages) == 1 and self.end[0].count > 0
 
 
@@ -295,115 +287,51 @@ def sync_users(sync: Sync):
     """Read the window until a pass was whole, then store and report what that proves. Each pass
     has other borders between pages: users with equal times can sort differently on either side."""
     previous = None
-    smallest = __LARGE_PAGE
+    asked = smallest = __LARGE_PAGE
     for number in range(1, __MAX_PASSES + 1):
-        current = read_window(sync, choose_page_size(sync, number, smallest))
+        current = read_window(sync, asked)
         doubt = find_doubt(sync, current, previous)
         if not doubt or number == __MAX_PASSES:
             break
         log.info(f"Reading again, pass {number + 1}: {doubt}")
         previous = current
         smallest = min(smallest, find_page_size(current))
-    if current.is_page_ignored and current.records == current.asked:
-        advice = "set __PAGE_PARAM in connector.py to the name that your API uses"
-        raise SyncError(f"The API ignores `{__PAGE_PARAM}`: every page is page 1; {advice}")
+        asked = choose_page_size(sync, number + 1, smallest)
+    check_parameters(current)
     finish_sync(sync, current, doubt)
 
 
 def choose_page_size(sync: Sync, number: int, smallest: int) -> int:
-    """How many users pass `number` asks for with page 1. smallest: the page size so far."""
-    if number == 1:
-        return __LARGE_PAGE
+    """How many users pass `number`, from 2, asks for with page 1. smallest: page size so far."""
     smaller = max(int(smallest * __NEXT_SIZE_SHARE), 1)
     if number == __PASS_ALL_AT_ONCE:
         return min(max(2 * len(sync.known), smaller), __LARGEST_PAGE)
     return smaller
 
 
-def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
-    """Why a pass may have missed a user whom the sync does not know; "" if it is whole. This alone
-    decides whether a pass is believed, and it changes nothing. previous: the pass before."""
-    fell_in_pass = has_fallen([(page.total, page.count) for page in current.pages])
-    fell_in_sync = has_fallen(sync.totals)
-    is_full = ends_with_full_page(sync, current)
-    # Past the end, APIs may refuse. After two pages of everybody that is believed, although
-    # find_gaps() lets nobody be marked. After page 1, or with a filter, the request may be wrong.
-    is_refused = current.end[0].refusal and (len(current.pages) == 1 or sync.filter is not None)
-    is_larger = current.total > current.records
-    # sync.known keeps who was deleted. Once the total fell, a pass is compared with itself.
-    known = len(current.met) if fell_in_sync else len(sync.known)
-    is_everybody = current.places == known or is_like(current, previous)
-    counts = f"{known} different users, but the pages had {current.places} places for them"
-    rules = [
-        (has_short_page(current), "a page was short, but the page after it brought users"),
-        (fell_in_pass, "the API's total fell: users were deleted, so others have moved"),
-        (is_endless(sync, current), "the same users came again and again, without end"),
-        (is_full and is_refused, "the users end at a full page, and the page after it is refused"),
-        (is_full and current.is_page_ignored, "every page is page 1: check __PAGE_PARAM"),
-        (is_full and is_larger, "the users end at a full page, but the API's total is larger"),
-        (current.has_more, "after the last page the API still says that there is more"),
-        (not is_everybody, f"{counts}, so some may have been passed over"),
-    ]
-    return next((doubt for is_true, doubt in rules if is_true), "")
-
-
 def find_page_size(current: Pass) -> int:
-    """How many users the pages after page 1 ask for: as many as it brought, since an API may count
-    capped pages by what was asked for. But 97 of 100 are no cap: such an API hides some users."""
-    came = current.pages[0].count if current.pages else 0
+    """How many users the pages after page 1 ask for: as many as it brought, if that looks like a
+    cap, since an API may count capped pages by what was asked for. Asked for 1,000:
+
+        page 1 has    pages have
+        1,000, 250    as many
+        7             1,000: fewer than any cap, so these are all
+        973           1,000: the API hides some users of each page, so page 1 is short
+    """
+    came = current.pages[0].count
     is_cap = came <= current.asked // 2 or came % __SMALLEST_CAP == 0
     return came if came >= __SMALLEST_CAP and is_cap else current.asked
 
 
-def has_short_page(current: Pass) -> bool:
-    """Whether a page brought fewer users than the page after it, which has some, was asked for."""
-    # A last page is empty only if the page after it had users, but no longer when asked again.
-    if len(current.pages) > 1 and not current.pages[-1].count:
-        return True
-    first = current.pages[0].count if current.pages else 0  # the size of all pages of a report
-    pairs = itertools.pairwise(current.pages)
-    return any(page.count < (after.asked or first) for page, after in pairs)
-
-
-def has_fallen(totals: list) -> bool:
-    """Whether the API's own total fell, in a list of each page's total and number of users. If it
-    counts the users who remain, such as 250, 150, 50 in pages of 100, it does not fall."""
-    known_totals = [(total, came) for total, came in totals if total]
-    for (before, came), (after, _) in itertools.pairwise(known_totals):
-        counts_who_remain = before - after == came
-        if after < before and not counts_who_remain:
-            return True
-    return False
-
-
-def is_endless(sync: Sync, current: Pass) -> bool:
-    """Whether users come again more often than second records and moves can explain."""
-    return current.places > __MAX_TIMES_EACH * len(sync.known)
-
-
-def ends_with_full_page(sync: Sync, current: Pass) -> bool:
-    """Whether more users may follow the last page: it is as full as was asked for, it says so in a
-    flag, or it is page 1 and as full as a usual cap. With a filter only multiples of 100 count as
-    caps, since 10 or 250 changes can come by chance."""
-    if not current.pages or not current.pages[-1].count:
-        return False
-    last = current.pages[-1]
-    is_cap = last.count >= __SMALLEST_CAP and __LARGE_PAGE % last.count == 0
-    is_telling = sync.filter is None or last.count % __SMALL_PAGE == 0
-    is_capped_page_1 = len(current.pages) == 1 and is_cap and is_telling
-    return last.count >= last.asked or last.has_more or is_capped_page_1
-
-
-def is_like(current: Pass, previous: Pass | None) -> bool:
-    """Whether the pass before, with other borders, met the same users, each as often: those with
-    two records come twice in every pass. Not if a row stood on two pages: an unstable sort shows
-    one twice, and hides another in every pass alike."""
-    if previous is None or find_page_size(current) == find_page_size(previous):
-        return False
-    pages_of_row = Counter(row for page in current.pages for row in page.rows)
-    is_stable = all(number == 1 for number in pages_of_row.values())
-    is_enough = len(current.met) >= __MIN_USERS_TO_JUDGE
-    return is_enough and is_stable and current.met == previous.met
+def check_parameters(current: Pass):
+    """Raise SyncError if the API ignores the page, and log it if it ignores the page size."""
+    if current.is_page_ignored and current.count == current.asked:
+        advice = "set __PAGE_PARAM in connector.py to the name that your API uses"
+        raise SyncError(f"The API ignores `{__PAGE_PARAM}`: every page is page 1; {advice}")
+    size = find_page_size(current)
+    is_size_ignored = size < __SMALL_PAGE <= current.asked
+    if is_size_ignored and len(current.pages) > 1:
+        log.info(f"Page 1 has {size} of {current.asked:,} users asked for: check __PER_PAGE_PARAM")
 
 
 def read_window(sync: Sync, asked: int) -> Pass:
@@ -423,13 +351,14 @@ def read_window(sync: Sync, asked: int) -> Pass:
             raise
         refusal = str(error)
     log.info(f"Asking for page 1 without the filter, which may be refused: {refusal}")
-    if failure := try_page_1(sync.api, __SMALL_PAGE, None).refusal:
+    ask = partial(request_page, sync.api, refusals=__PAGE_1_REFUSALS)
+    if failure := ask(1, __SMALL_PAGE, None, __LARGE_PAGE_ATTEMPTS).refusal:
         raise SyncError(failure)
-    with_filter = try_page_1(sync.api, __SMALL_PAGE, sync.filter)
+    with_filter = ask(1, __SMALL_PAGE, sync.filter, __LARGE_PAGE_ATTEMPTS)
     if not with_filter.refusal:
         return read_pass(sync, asked)
     if with_filter.is_nobody:
-        return Pass(asked)
+        return Pass(asked, [Page([])])
     sync.filter_refusal = refusal
     sync.filter = None
     return read_pass(sync, __LARGE_PAGE)
@@ -443,24 +372,20 @@ def read_pass(sync: Sync, asked: int) -> Pass:
             deliver_page(sync, page)
         return current
     except SyncError as error:
-        came = current.pages[0].count if current.pages else __LARGE_PAGE
-        is_small = (
-            asked == __SMALL_PAGE or came <= __SMALL_PAGE
-        )  # one that refuses 75 may give 100
-        if is_small or error.problem not in __CURED_BY_SMALLER_PAGES:
+        is_last_try = asked == __SMALL_PAGE  # not <=: an API that refuses 75 may give 100
+        was_small = bool(current.pages) and current.pages[0].count <= __SMALL_PAGE
+        if is_last_try or was_small or error.problem not in __BEGIN_AGAIN:
             raise
         log.info(f"Reading again in pages of {__SMALL_PAGE} users: {error}")
     return read_pass(sync, __SMALL_PAGE)
 
 
 def deliver_page(sync: Sync, page: Page):
-    """Upsert the users of a page who are new to the sync or newer, and checkpoint. Raises
-    SyncError if the API has changed its shape: nobody on the first page has a key."""
-    is_shapeless = page.count >= __MIN_USERS_TO_JUDGE and not page.places
-    if is_shapeless and not sync.totals:
-        found = name_fields(sync.api, page.users[0])
-        raise SyncError(f"No user has a usable {__KEY}; the users have {found}; {__KEY_ADVICE}")
-    taken = [take_user(sync, page, *user) for user in zip(page.users, page.keys, strict=True)]
+    """Upsert the users of a page who are new to the sync or newer, and checkpoint."""
+    if not sync.pages:
+        check_shape(sync.api, page)
+    users = zip(page.users, page.keys, strict=True)
+    taken = [take_user(sync, page, user, key) for user, key in users if key is not None]
     rows = [row for row in taken if row]
     for row in rows:
         op.upsert(table=__TABLE, data=row)  # inserts the row, or replaces the one with its key
@@ -468,37 +393,36 @@ def deliver_page(sync: Sync, page: Page):
     op.checkpoint(state=sync.state)
     if sync.is_due:
         sync.delivered.append(zlib.compress(json.dumps(rows, default=datetime.isoformat).encode()))
-    sync.totals.append((page.total, page.count))
     page.users = []  # the pass keeps its pages, but no longer needs their users
-    log_progress(sync, page)
+    sync.pages.append(page)
+    if len(sync.pages) % __PAGES_PER_PROGRESS_LINE == 0:
+        log_progress(sync, page.total if sync.filter is None else 0)
 
 
-def log_progress(sync: Sync, page: Page):
-    """Log a line every ten pages, and one if pages are small, since these take long to read."""
-    if len(sync.totals) == 2 and 0 < page.asked < __SMALL_PAGE:
-        asked = f"{__LARGE_PAGE:,} users asked for"
-        log.info(f"Page 1 has {page.asked} of {asked}: check __PER_PAGE_PARAM")
-    if len(sync.totals) % __PAGES_PER_PROGRESS_LINE == 0:
-        of_all = f" of {page.total:,}" if page.total and sync.filter is None else ""
-        log.info(f"{len(sync.totals)} pages read, {len(sync.known):,}{of_all} users so far")
+def log_progress(sync: Sync, total: int):
+    """Log how many users have come, of the API's total if it has one."""
+    of_all = f" of {total:,}" if total else ""
+    log.info(f"{len(sync.pages)} pages read, {len(sync.known):,}{of_all} users so far")
 
 
-def take_user(sync: Sync, page: Page, user: dict, key: str | None) -> dict | None:
+def check_shape(api: Api, page: Page):
+    """Raise SyncError if the API has changed its shape: nobody on the first page has a key."""
+    if page.count >= __MIN_USERS_TO_JUDGE and not page.places:
+        found = name_fields(api, page.users[0])
+        raise SyncError(f"No user has a usable {__KEY}; the users have {found}; {__KEY_ADVICE}")
+
+
+def take_user(sync: Sync, page: Page, user: dict, key: str) -> dict | None:
     """Record a user. Returns the row if the user is new to this sync, or newer."""
-    if key is None:
-        page.without_key += 1
-        return None
     row = read_row(user, key, page)
     if len(sync.filled) < len(__COLUMNS):
         sync.filled.update(name for name in __COLUMNS if row.get(name) not in (None, ""))
-    updated_at = row.get("updated_at")
-    if updated_at:
-        move_cursor(sync, updated_at, user["updated_at"].strip())
-    known = sync.known.get(key)
-    changed_at = updated_at or __NEVER
-    if known is not None and changed_at <= known:
+    changed_at = row.get("updated_at") or __NEVER
+    if key in sync.known and changed_at <= sync.known[key]:
         return None
     sync.known[key] = changed_at
+    if row.get("updated_at"):
+        move_cursor(sync, changed_at, user["updated_at"].strip())
     return row
 
 
@@ -511,39 +435,119 @@ def move_cursor(sync: Sync, updated_at: datetime, text: str):
             sync.cursor_at = updated_at
 
 
+# --- Is a pass whole? ---------------------------------------------------------------------------
+def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
+    """Why a pass may have missed a user whom the sync does not know; "" if it is whole. This alone
+    decides whether a pass is believed, and it changes nothing. previous: the pass before."""
+    # Of everybody, a refusal after two full pages or more is believed, and find_gaps() warns: else
+    # an API that reaches no further would be read in full by every sync.
+    is_deep = len(current.pages) > 1 and sync.filter is None
+    is_full = ends_with_full_page(sync, current)
+    is_larger = current.total > current.count
+    says_more = any(page.has_more for page in current.end)
+    # sync.known keeps who was deleted. Once the total fell, nobody may take two places in a pass.
+    fell_in_sync = has_fallen(sync.pages)
+    expected = len(current.met) if fell_in_sync else len(sync.known)
+    is_everybody = current.places == expected or has_met_the_same(current, previous)
+    counts = f"{expected} different users, but the pages had {current.places} places for them"
+    # Any of these is a doubt. The first that is true is quoted.
+    rules = [
+        (has_short_page(current), "a page was short, but the page after it brought users"),
+        (has_fallen(current.pages), "the API's total fell: users were deleted, so others moved"),
+        (is_endless(sync, current), "the same users came again and again, without end"),
+        (is_cut_off(sync, current) and not is_deep, "the page after a full page is refused"),
+        (is_full and current.is_page_ignored, "every page is page 1: check __PAGE_PARAM"),
+        (is_full and is_larger, "the users end at a full page, but the API's total is larger"),
+        (says_more, "after the last page the API still says that there is more"),
+        (not is_everybody, f"{counts}, so some may have been passed over"),
+    ]
+    return next((doubt for is_true, doubt in rules if is_true), "")
+
+
+def has_short_page(current: Pass) -> bool:
+    """Whether users came after a page that was empty, or less full than pages were asked to be."""
+    size = find_page_size(current)
+    is_short = any(page.count < size for page in current.pages[:-1])
+    # look_beyond() keeps an empty page only if the page after it brought users.
+    is_gap_at_the_end = len(current.pages) > 1 and current.pages[-1].count == 0
+    return is_short or is_gap_at_the_end
+
+
+def has_fallen(pages: list) -> bool:
+    """Whether the API's own total fell from one page to the next that has one. If it counts the
+    users who remain, such as 350, 250, 150 in pages of 100, it does not fall."""
+    with_total = itertools.pairwise(page for page in pages if page.total)
+    falls = [(page.total - after.total, page.count) for page, after in with_total]
+    return any(fall > 0 and fall != came for fall, came in falls)
+
+
+def is_endless(sync: Sync, current: Pass) -> bool:
+    """Whether users come again more often than second records and moves can explain."""
+    return current.places > __MAX_TIMES_EACH * len(sync.known)
+
+
+def ends_with_full_page(sync: Sync, current: Pass) -> bool:
+    """Whether more users may follow the last page, which is no doubt by itself: it says so in a
+    flag, it is as full as was asked for, or it is page 1 and as full as a usual cap, such as 50 or
+    250. With a filter only multiples of 100 count as caps, since 50 changes can come by chance."""
+    last = current.pages[-1]
+    if last.has_more:
+        return True
+    if len(current.pages) > 1:
+        return last.count >= find_page_size(current)
+    is_usual_cap = last.count >= __SMALLEST_CAP and __LARGE_PAGE % last.count == 0
+    can_be_chance = sync.filter is not None and last.count % __SMALL_PAGE > 0
+    return last.count >= current.asked or (is_usual_cap and not can_be_chance)
+
+
+def is_cut_off(sync: Sync, current: Pass) -> bool:
+    """Whether the page after a full page was refused: it may not exist, or be too deep."""
+    return bool(current.end[0].refusal) and ends_with_full_page(sync, current)
+
+
+def has_met_the_same(current: Pass, previous: Pass | None) -> bool:
+    """Whether the pass before, with other borders, met the same users, each as often: those with
+    two records come twice in every pass. It proves nothing if a row stood on two pages: an
+    unstable sort shows one twice, and hides another in every pass alike."""
+    if previous is None or find_page_size(current) == find_page_size(previous):
+        return False
+    pages_of_row = Counter(row for page in current.pages for row in page.fingerprints)
+    is_stable = all(number == 1 for number in pages_of_row.values())
+    is_enough = len(current.met) >= __MIN_USERS_TO_JUDGE
+    return is_enough and is_stable and current.met == previous.met
+
+
 # --- The beginning and the end of a sync --------------------------------------------------------
 def start_sync(api: Api, state: dict) -> Sync:
-    """Begin a sync. A state holds `last_sync_time`; `last_full_sync`, when the last whole sync of
-    everybody began; `users`, how many the last complete one found; `source`. Raises SyncError."""
+    """Begin a sync, with a filter unless everybody is read. Raises SyncError."""
     if api.source == "mock":
         log.info("Mock mode: these users are made up, see mock_data/users.json")
-    is_first = not any(name in state for name in __STATE_NAMES)
-    came_from = "" if is_first else state.get("source", "users")  # old versions stored none
-    check_state(state, came_from, api.source)
-    is_continued = came_from == api.source
-    earlier = state if is_continued else {}
+    earlier = read_state(state, api.source)
     cursor = None if api.source == "report" else earlier.get("last_sync_time")
     is_due = is_full_read_due(api, earlier)
     since = None if is_due else cursor
     everybody = "Full sync: all users (full_sync_days)" if is_due else "Full sync: all users"
     log.info(f"Incremental sync: users changed since {since}" if since else everybody)
-    at = parse_timestamp(cursor)
-    return Sync(api, state, is_continued, is_due, since is None, since, now(), cursor, at)
+    return Sync(api, state, earlier, is_due, since, now(), cursor, parse_timestamp(cursor))
 
 
-def check_state(state: dict, came_from: str, source: str):
-    """Raise SyncError if the state is damaged, or mixes made-up users with real ones."""
-    readable: dict = {name: parse_timestamp(state[name]) for name in __TIME_NAMES if name in state}
-    readable["users"] = type(state.get("users", 0)) is int
-    readable["source"] = state.get("source", "users") in ("users", "report", "mock")
-    for name, is_readable in readable.items():
-        if not is_readable:
+def read_state(state: dict, source: str) -> dict:
+    """What counts of a state: `last_sync_time`; `last_full_sync`, when the last whole sync of
+    everybody began; `users`, how many the last complete one found, which alone counts if another
+    `source` left it. Raises SyncError if it is damaged, or mixes made-up users with real ones."""
+    earlier = {name: state[name] for name in __STATE_NAMES if name in state}
+    for name, value in earlier.items():
+        readable = {"users": type(value) is int, "source": value in __SOURCES}
+        if not readable.get(name, parse_timestamp(value)):
             raise SyncError(f"The state cannot be used: {name} is unreadable; {__RESTART_ADVICE}")
-    is_mock = source == "mock"
-    if came_from and is_mock != (came_from == "mock"):
-        kind = "real, but mock mode makes them up" if is_mock else "made up, but now they are real"
+    came_from = earlier.get("source", "users")  # old versions stored none
+    if not earlier or source == came_from:
+        return earlier
+    if "mock" in (source, came_from):
+        mixture = f"The last sync read {came_from}, this one reads {source}, and mock is made up"
         advice = "use another folder, or run `fivetran reset`, which deletes the local table"
-        raise SyncError(f"The users of the last sync were {kind}; {advice} and its state")
+        raise SyncError(f"{mixture}; {advice} and its state")
+    return {"users": earlier["users"]} if "users" in earlier else {}
 
 
 def is_full_read_due(api: Api, state: dict) -> bool:
@@ -561,30 +565,31 @@ def is_full_read_due(api: Api, state: dict) -> bool:
 def finish_sync(sync: Sync, current: Pass, doubt: str):
     """Mark who left, store what this sync has proved, and report it, without user data. doubt: see
     find_doubt(). Raises SyncError if a sync from nothing found nobody."""
-    if not sync.is_continued and sync.filter is None:
-        check_anybody(sync, current)
+    check_anybody(sync, current)
     gaps = find_gaps(sync, current, doubt)
-    unmarked = gaps if sync.is_due else []
-    if sync.is_due and not gaps and "users" not in sync.state:  # all could be marked at once
-        unmarked = ["no complete read had counted the users before; the next one can mark"]
-    if sync.is_due and not unmarked:
+    obstacles = list(gaps)
+    if not gaps and "users" not in sync.earlier:  # all could be marked at once
+        obstacles = ["no complete read had counted the users before; the next one can mark"]
+    if sync.is_due and not obstacles:
         mark_leavers(sync)
     state = make_state(sync, doubt, gaps)
     op.checkpoint(state=state)  # commits the last rows, and what the next sync begins with
-    counts = f"{write_count(len(sync.known), 'user')} from {write_count(len(sync.totals), 'page')}"
+    counts = f"{write_count(len(sync.known), 'user')} from {write_count(len(sync.pages), 'page')}"
     log.info(f"Synced {counts}; last_sync_time: {state.get('last_sync_time')}")
-    said = [f"Nobody was marked as deleted: {'; '.join(unmarked)}"] if unmarked else gaps
-    for warning in (*said, *find_warnings(sync, current, doubt)):
+    unmarked = f"Nobody was marked as deleted: {'; '.join(obstacles)}"
+    reasons = [unmarked] if sync.is_due and obstacles else gaps
+    for warning in (*reasons, *find_warnings(sync, current, doubt)):
         log.warning(f"{warning}.")
         op.warning(f"{warning}.")
 
 
 def check_anybody(sync: Sync, current: Pass):
-    """Raise SyncError if nobody was found: after a re-sync, Fivetran would mark everybody."""
-    if not sync.known:
+    """Raise SyncError if a sync from nothing found nobody: it may be a re-sync, after which
+    Fivetran would mark everybody."""
+    if not sync.known and not any(name in sync.earlier for name in __TIME_NAMES):
         no_key = f"No user has a usable {__KEY}, so nothing was stored; {__KEY_ADVICE}"
         nobody = f"The API returned no users, and nothing was stored; {__RIGHTS_ADVICE}"
-        raise SyncError(no_key if current.records else nobody)
+        raise SyncError(no_key if current.count else nobody)
 
 
 def find_gaps(sync: Sync, current: Pass, doubt: str) -> list:
@@ -593,16 +598,16 @@ def find_gaps(sync: Sync, current: Pass, doubt: str) -> list:
     if doubt:
         again = "last_sync_time stays where it was, and the next sync reads the same users again"
         gaps.append(f"Users may be missing: no pass was whole ({doubt}). {again}")
-    refusal = current.end[0].refusal
-    if refusal and ends_with_full_page(sync, current):
+    if is_cut_off(sync, current):
+        refusal = current.end[0].refusal
         gaps.append(f"The users end at a full page, so there may be more: {refusal}")
     if sync.filter is not None:
         return gaps
-    if current.records < current.total:
-        came = f"but its pages brought {current.records}"
+    if current.count < current.total:
+        came = f"but its pages brought {current.count}"
         gaps.append(f"The API reports {current.total} users, {came}: {__RIGHTS_ADVICE}")
     users = len(current.met)  # not of all passes: a key can lose rights between two
-    before = sync.state.get("users", 0)
+    before = sync.earlier.get("users", 0)
     if not users:
         gaps.append(f"The API returned no users to store: {__RIGHTS_ADVICE}")
     elif users < min(before * __MIN_SHARE_TO_MARK, before - 1):
@@ -614,7 +619,7 @@ def find_gaps(sync: Sync, current: Pass, doubt: str) -> list:
 
 def mark_leavers(sync: Sync):
     """Mark all rows as deleted, and deliver this sync's again: one transaction with SDK 3.0.0."""
-    before = write_count(sync.state["users"], "user")
+    before = write_count(sync.earlier["users"], "user")
     log.info(f"Marking who left: {before} at the last complete read, {len(sync.known)} now")
     log.info("The SDK marks all rows first (`table truncated`), and restores those who remain")
     op.truncate(table=__TABLE)
@@ -624,18 +629,15 @@ def mark_leavers(sync: Sync):
 
 
 def make_state(sync: Sync, doubt: str, gaps: list) -> dict:
-    """What the next sync begins with: only what this one has proved moves. From another source,
-    the number of users stays for comparison, and the times go."""
-    kept = __STATE_NAMES if sync.is_continued else ("users",)
-    state = {name: sync.state[name] for name in kept if name in sync.state}
-    state["source"] = sync.api.source
-    is_report = sync.api.source == "report"
-    if not doubt and not is_report and sync.cursor is not None:
+    """What the next sync begins with: only what this one has proved moves."""
+    state = {**sync.earlier, "source": sync.api.source}
+    if sync.cursor is not None and not doubt:
         state["last_sync_time"] = sync.cursor
     # Not after a filter that is refused: everybody would be read each time, and nobody marked.
-    # Each sync of a report reads everybody: those between two that are due must not put one off.
-    is_between = is_report and not sync.is_due and "last_full_sync" in state
-    if sync.reads_all and sync.known and not doubt and not is_between:
+    has_read_all = sync.filter is None and not sync.filter_refusal and bool(sync.known)
+    # A report is of everybody each time. Those between two that are due must not put one off.
+    is_between = "last_full_sync" in state and not sync.is_due
+    if has_read_all and not is_between and not doubt:
         state["last_full_sync"] = sync.started_at.isoformat(timespec="seconds")
     if sync.filter is None and not gaps:
         state["users"] = len(sync.known)
@@ -648,13 +650,11 @@ class Page:
     """A page of users under their declared names, as the API answered."""
 
     users: list  # let go once they are delivered
-    asked: int = 0  # how many users were asked for; 0 for a page of the report
     total: int = 0  # how many users there are on all pages, where the API says so
     has_more: bool = False  # it says in a flag that there are more
     refusal: str = ""  # why there are none, where the API refused the page
     is_nobody: bool = False  # it sent 204, or no list: with a filter, perhaps nobody has changed
     columnless: frozenset = frozenset()  # fields whose column would be another field's too
-    without_key: int = 0  # users that cannot be stored, counted when the page is delivered
     unreadable: Counter = field(default_factory=Counter)  # values that are null now, by column
 
     def __post_init__(self):
@@ -662,81 +662,72 @@ class Page:
         self.count = len(self.users)
         self.keys = [identify(user) for user in self.users]
         self.places = len({key for key in self.keys if key is not None})  # two records take one
-        self.rows = frozenset(map(fingerprint, self.users))
+        self.fingerprints = frozenset(map(fingerprint, self.users))
 
 
 def fetch_users(sync: Sync, current: Pass) -> Iterator[Page]:
-    """Yield the pages of a pass that hold users. While one is delivered, the next is on its way,
-    but no other: a hire could move a user from a page not yet answered to one that was."""
+    """Add the pages of a pass to it, and yield those that hold users. While one is delivered, the
+    next is on its way, but no other: a hire could move a user from a page not yet answered to one
+    that was."""
     attempts = __ATTEMPTS if current.asked == __SMALL_PAGE else __LARGE_PAGE_ATTEMPTS
-    page: Page | None = try_page_1(sync.api, current.asked, sync.filter, attempts)
+    ask = partial(request_page, sync.api, refusals=__PAGE_1_REFUSALS)
+    page: Page | None = ask(1, current.asked, sync.filter, attempts)
     if page.refusal:
         raise SyncError(page.refusal, "page 1")
     # The caller delivers each page before it asks for more: the sync knows the users of them all.
-    while page and not is_endless(sync, current):
+    while page is not None and not is_endless(sync, current):
         current.pages.append(page)
         ahead = request_ahead(sync, current)
-        if page.users:
+        if page.count:
             yield page
         page = ahead.result()
         if not is_news(current, page):
             page = look_beyond(sync, current, page)
 
 
-def try_page_1(api: Api, asked: int, since: str | None, attempts=__LARGE_PAGE_ATTEMPTS) -> Page:
-    """Page 1; if it fails where smaller pages or no filter may help, that is its refusal."""
-    try:
-        return request_page(api, 1, asked, since, attempts)
-    except SyncError as error:
-        if error.problem not in __CURED_BY_SMALLER_PAGES:
-            raise
-        return Page([], refusal=str(error))
-
-
 def request_ahead(sync: Sync, current: Pass) -> Future:
     """Ask for the next page on a thread of its own, which the process does not wait for."""
     ahead: Future = Future()
-    asked = (sync.api, len(current.pages) + 1, find_page_size(current), sync.filter)
+    number = len(current.pages) + 1
+    ask = partial(request_page, sync.api, number, find_page_size(current), sync.filter)
 
-    def request():
+    def run():
         try:
-            ahead.set_result(request_page(*asked))
+            ahead.set_result(ask())
         except BaseException as error:  # raised again by ahead.result()
             ahead.set_exception(error)
 
-    Thread(target=request, name="awardco-request", daemon=True).start()
+    Thread(target=run, name="awardco-request", daemon=True).start()
     return ahead
 
 
 def is_news(current: Pass, page: Page) -> bool:
     """Whether a page has users, but not those of page 1 or of the page before it."""
-    return bool(page.count) and page.rows not in (current.pages[0].rows, current.pages[-1].rows)
+    return bool(page.count) and page.fingerprints not in (
+        current.pages[0].fingerprints,
+        current.pages[-1].fingerprints,
+    )
 
 
 def look_beyond(sync: Sync, current: Pass, page: Page) -> Page | None:
     """Decide what follows a page that is no news: it is empty, refused, or repeats another one.
-    The next page is asked for, and then this one again. Returns the page to go on with:
+    The next page and this page again, see ask_around(), decide it. Returns the page to go on with:
 
-        next page    this page again    go on with
-        any          news               this page, as it is now
-        news         no news            this page, as it was: empty, it is a gap; a repeat, its
-                                        users take places twice; refused, it is an error
-        no news      no news            None: the users end here
+        this page again    next page    go on with
+        news               any          this page, as it is now
+        no news            no news      None: the users end here
+        no news            news         this page, as it was: if it is empty, has_short_page() sees
+                                        it; if it repeats, its users take places twice; but if it
+                                        was refused, that is an error
 
-    The next page is only evidence: fetch_users() asks for it again. After a refusal page 1 must
-    still be answered, since a route may be gone for seconds. A window of fewer users than any cap,
-    such as that of an idle sync, ends at an empty page 2.
+    A window of fewer users than any cap, such as that of an idle sync, ends at an empty page 2.
     """
-    number = len(current.pages) + 1
-    is_small = number == 2 and current.pages[0].count < __SMALLEST_CAP
-    if is_small and not page.count and not page.refusal:
+    is_small_window = len(current.pages) == 1 and current.pages[0].count < __SMALLEST_CAP
+    is_empty = page.count == 0 and not page.refusal
+    if is_small_window and is_empty:
         current.end = [page]
         return None
-    ask = partial(request_page, sync.api, since=sync.filter)
-    following = ask(number + 1, find_page_size(current))
-    if page.refusal and ask(1, current.asked).refusal:
-        raise SyncError(page.refusal, "lost page")
-    again = ask(number, find_page_size(current))
+    following, again = ask_around(sync, current, page)
     if is_news(current, again):
         return again
     if not is_news(current, following):
@@ -747,30 +738,45 @@ def look_beyond(sync: Sync, current: Pass, page: Page) -> Page | None:
     return page
 
 
-def request_page(api: Api, number: int, per_page: int, since, attempts=__ATTEMPTS) -> Page:
-    """Ask for a page of users, from 1. Its refusal may only mean that it lies past the end. since:
-    the filter, in the API's own notation; None asks for everybody."""
+def ask_around(sync: Sync, current: Pass, page: Page) -> tuple:
+    """The next page, which is only evidence, and then this page again, for which an outage has most
+    time to pass. After a refusal page 1 must still be answered, since a route may be gone for
+    seconds. Raises SyncError."""
+    number = len(current.pages) + 1
+    ask = partial(request_page, sync.api, since=sync.filter)
+    following = ask(number + 1, find_page_size(current))
+    if page.refusal and ask(1, current.asked).refusal:
+        raise SyncError(page.refusal, "lost page")
+    return following, ask(number, find_page_size(current))
+
+
+def request_page(
+    api: Api, number: int, per_page: int, since, attempts=__ATTEMPTS, refusals=__REFUSALS
+) -> Page:
+    """Ask for a page of users, from 1. Its refusal may only mean that it lies past the end; that
+    of page 1, that smaller pages or no filter may help. since: the filter, in the API's own
+    notation; None asks for everybody. refusals: which problems are a refusal, and no error."""
     params: dict = {__PAGE_PARAM: number - 1 + __FIRST_PAGE, __PER_PAGE_PARAM: per_page}
     if since is not None:
         params[api.updated_since_param] = since
+    request = {"url": api.base_url + __PATH, "params": {**params, **__OTHER_PARAMS}}
     name = f"Page {number} of the users"
-    asked = {"url": api.base_url + __PATH, "params": {**params, **__OTHER_PARAMS}}
-    read = partial(read_users, per_page=per_page)
     is_first = number == 1
     try:
-        return make_request_with_retry(api, name, read, is_first, attempts=attempts, **asked)
+        return make_request_with_retry(api, name, read_users, is_first, attempts, **request)
     except SyncError as error:
-        if error.problem not in __REFUSALS:
+        if error.problem not in refusals:
             raise
-        return Page([], per_page, refusal=str(error), is_nobody=error.problem == "no list")
+        return Page([], refusal=str(error), is_nobody=error.problem == "no list")
 
 
 # --- Requests -----------------------------------------------------------------------------------
 @dataclass
 class Api:
-    """What the requests of a sync share. The session alone holds the key, in its headers."""
+    """What the requests of a sync share."""
 
     session: requests.Session
+    key: str = field(repr=False)
     source: str  # users, report or mock
     base_url: str
     updated_since_param: str
@@ -778,12 +784,6 @@ class Api:
     attempts: int  # for one request, at most
     max_retry_after_seconds: int  # where the API asks to wait longer, a request fails at once
     answered_at: datetime | None = None  # when the first answer came; the margins count from it
-    is_closed: bool = False  # the sync has ended, so a request on its way is not repeated
-
-    def close(self):
-        """Close the connections, when the sync has ended or failed."""
-        self.is_closed = True
-        self.session.close()
 
 
 def open_api(settings: dict, state: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_AFTER_SECONDS):
@@ -791,8 +791,8 @@ def open_api(settings: dict, state: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_
     session = requests.Session()
     session.headers.update({"Accept": "application/json", "Cache-Control": "no-cache"})
     session.headers["User-Agent"] = "fivetran-awardco-users"
-    for header, value in __KEY_HEADER.items():
-        session.headers[header] = value.format(key=settings["api_key"])
+    key = settings["api_key"]
+    session.headers.update({name: form.format(key=key) for name, form in __KEY_HEADER.items()})
     session.auth = lambda request: request  # or requests adds a password from ~/.netrc
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     if settings["base_url"].lower().startswith("http:"):
@@ -803,21 +803,17 @@ def open_api(settings: dict, state: dict, attempts=__ATTEMPTS, wait=__MAX_RETRY_
         mock.send = partial(answer_mock, param, "users" in state)  # type: ignore[method-assign]
         session.mount(__MOCK_BASE_URL, mock)
     days = int(settings["full_sync_days"] or 0)
-    return Api(session, settings["source"], settings["base_url"], param, days, attempts, wait)
+    address = settings["base_url"]
+    return Api(session, key, settings["source"], address, param, days, attempts, wait)
 
 
-def make_request_with_retry(api: Api, name: str, read: Callable, is_first=False, **request):
-    """Make a request, again where another attempt may help. Returns what read() makes of it, or
-    raises SyncError, whose `problem` says what may help.
-
-    Args:
-        name: for messages, such as `Page 3 of the users`.
-        read: gets `api` and a response of 2xx; raises SyncError.
-        is_first: no answer has shown yet that the settings are right.
-        request: arguments for requests, such as url and params; and `attempts`, how often to ask
-            where smaller pages may help instead.
-    """
-    attempts = request.pop("attempts", api.attempts)
+def make_request_with_retry(
+    api: Api, name: str, read: Callable, is_first=False, attempts=__ATTEMPTS, **request
+):
+    """Make a request, again where another attempt may help. Returns what read(api, response) makes
+    of a 2xx. Raises SyncError, whose `problem` says what may help. is_first: no answer has shown
+    yet that the settings are right. attempts: how many where smaller pages may help instead.
+    request: arguments for requests, such as url and params."""
     for attempt in itertools.count(1):
         try:
             return read(api, send_request(api, request))
@@ -832,10 +828,8 @@ def make_request_with_retry(api: Api, name: str, read: Callable, is_first=False,
         backoff = 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
         wait = max(min(backoff, __MAX_BACKOFF_SECONDS), failure.retry_after)
         tried = f"{name}: attempt {attempt} of {limit}"
-        log.warning(f"{tried}: {failure}; next in {write_duration(wait)}")
+        log.warning(f"{tried}: {failure}; next in {wait:.1f} s")
         time.sleep(wait)
-        if api.is_closed:
-            raise SyncError("The sync has ended")
 
 
 def send_request(api: Api, request: dict) -> requests.Response:
@@ -888,7 +882,7 @@ def describe_status(api: Api, response: requests.Response) -> SyncError:
     said = f"HTTP {status}{quote_error(api, response)}"
     if status == 429 or "Retry-After" in response.headers:  # many APIs limit rates with 403
         wait = read_retry_after(response)
-        asked = f"; the API asks to wait {write_duration(wait)}" if wait else ""
+        asked = f"; the API asks to wait {wait:,.0f} s" if wait else ""
         return SyncError(f"{said}{asked}", "rate limit", wait)
     if status in __RETRIED_STATUSES:
         return SyncError(said, "outage")
@@ -908,13 +902,6 @@ def advise(api: Api, is_first: bool, problem: str | int) -> str:
         return f"the {before} before were answered, so the settings are right: {__AGAIN_ADVICE}"
     advice = {**__ADVICE, **__REPORT_ADVICE} if api.source == "report" else __ADVICE
     return advice.get(400 if problem == 422 else problem, "check base_url")
-
-
-def write_duration(seconds: float) -> str:
-    """A wait as people read it: `1.5 s`, `5 min` or `2.5 h`."""
-    if seconds <= 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds <= 7_200 else f"{seconds / 3_600:.1f} h"
 
 
 def read_retry_after(response: requests.Response) -> float:
@@ -946,12 +933,9 @@ def quote_error(api: Api, response: requests.Response) -> str:
 
 def quote_text(api: Api, text: str) -> str:
     """A text of the API's on one line of 200 characters at most, without the key."""
-    for header, form in __KEY_HEADER.items():
-        before, _, after = form.partition("{key}")
-        key = str(api.session.headers[header]).removeprefix(before).removesuffix(after)
-        # Any of its signs may be echoed URL-encoded.
-        echoed = "".join(f"(?:{re.escape(sign)}|%{ord(sign):02x})" for sign in key)
-        text = re.sub(echoed, "****", text, flags=re.IGNORECASE) if key else text
+    # Any sign of the key may be echoed URL-encoded.
+    echoed = "".join(f"(?:{re.escape(sign)}|%{ord(sign):02x})" for sign in api.key)
+    text = re.sub(echoed, "****", text, flags=re.IGNORECASE)
     line = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
     return line[:__MAX_QUOTED_CHARACTERS]
 
@@ -965,7 +949,7 @@ def find_message(said, names: str) -> str:
     return said.strip() if isinstance(said, str) else ""
 
 
-def read_users(api: Api, response: requests.Response, per_page: int) -> Page:
+def read_users(api: Api, response: requests.Response) -> Page:
     """The users in a body. Raises SyncError."""
     status = response.status_code
     body = None if status == 204 else parse_json(response)
@@ -977,7 +961,7 @@ def read_users(api: Api, response: requests.Response, per_page: int) -> Page:
         places = find_envelopes(body)
         totals = [*list_values(places, __TOTALS), response.headers.get("X-Total-Count")]
         flags = [str(flag).lower() for flag in list_values(places, __MORE_FLAGS)]
-        return Page(users, per_page, find_total(totals, len(users)), "true" in flags)
+        return Page(users, find_total(totals, len(users)), "true" in flags)
     found = f"the fields are {name_fields(api, body)}{quote_error(api, response)}"
     raise SyncError(f"HTTP {status}, but the body holds no list `{__LIST}`; {found}", "no list")
 
@@ -1075,14 +1059,15 @@ def decode(response: requests.Response) -> str:
     for charset in ("utf-8-sig", named[1] if named else "utf-8"):
         with suppress(LookupError, ValueError):
             return response.content.decode(charset)
-    # Such a byte 0xE9 becomes the sign U+DCE9.
-    text = response.content.decode("utf-8-sig", "surrogateescape")
-    return re.sub("[\udc80-\udcff]+", lambda run: read_windows_1252(run[0]), text)
+    return response.content.decode("utf-8-sig", "windows-1252")
 
 
-def read_windows_1252(escaped: str) -> str:
-    """What signs of surrogateescape stand for, one by one."""
-    return escaped.encode("ascii", "surrogateescape").decode("cp1252", "replace")
+def read_windows_1252(error) -> tuple:
+    """What the bytes at an error of bytes.decode() mean, and where it goes on."""
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error("windows-1252", read_windows_1252)
 
 
 # --- The Users report ---------------------------------------------------------------------------
@@ -1098,9 +1083,10 @@ def read_report(sync: Sync) -> Pass:
         page = make_request_with_retry(sync.api, name, read_csv, **request)
         if not page.count:
             raise SyncError(f"{name} has no users; {__AGAIN_ADVICE}")
-        if current.pages and page.rows == current.pages[-1].rows:
+        if current.pages and page.fingerprints == current.pages[-1].fingerprints:
             raise SyncError(f"{name} repeats the page before; {__AGAIN_ADVICE}")
         current.pages.append(page)
+        current.asked = current.pages[0].count  # as full as pages are but for the last
         deliver_page(sync, page)
     return current
 
@@ -1110,27 +1096,20 @@ def order_report(api: Api) -> str:
     name = "The order of the Users report"
     url = f"{api.base_url}{__REPORT_PATH}/{__REPORT_NUMBER}"
     order = {"reportId": __REPORT_NUMBER, "selectedFilters": {}, "timezone": "UTC"}
-    order = {**order, "paginate": True, **__REPORT_OPTIONS}
+    order |= {"paginate": True, **__REPORT_OPTIONS}
     request = {"method": "POST", "url": url, "json": order, "headers": {"Accept": "text/csv"}}
-    answer = make_request_with_retry(api, name, read_object, True, **request)
-    task = look_up(answer, "taskId")
-    if type(task) not in (int, str) or task == "":
-        said = quote_text(api, find_message(answer, __REASONS)) or "nothing more"
-        raise SyncError(f"{name} has no usable taskId; the API said: {said}; {__AGAIN_ADVICE}")
-    return str(task)
+    read = partial(read_object, wanted="taskId")
+    return str(look_up(make_request_with_retry(api, name, read, True, **request), "taskId"))
 
 
-def read_object(api: Api, response: requests.Response) -> dict:
-    """The JSON object in a body. Its `status` is that of the report, so `error` is no failure of
-    the request. Raises SyncError."""
+def read_object(api: Api, response: requests.Response, wanted: str) -> dict:
+    """The JSON object in a body, which holds a number or a text as `wanted`. Raises SyncError."""
     body = parse_json(response)
-    fields = body if isinstance(body, dict) else {}
-    others = {name: value for name, value in fields.items() if fold_name(name) != "status"}
-    has_failed = str(look_up(fields, "status")).lower() == "error"
-    if isinstance(body, dict) and (has_failed or not tells_error(others, users=[])):
-        return fields
-    said = quote_error(api, response)
-    raise SyncError(f"HTTP {response.status_code}, but it reports an error{said}", "outage")
+    value = look_up(body, wanted)
+    if type(value) in (int, str) and value != "":
+        return body
+    why = f"the body has no usable {wanted}{quote_error(api, response)}"
+    raise SyncError(f"HTTP {response.status_code}, but {why}", "outage")
 
 
 def wait_for_report(api: Api, task: str) -> tuple:
@@ -1138,19 +1117,20 @@ def wait_for_report(api: Api, task: str) -> tuple:
     name = "The status of the Users report"
     url = f"{api.base_url}{__REPORT_PATH}/tasks/{quote(task, safe='')}/status"
     request = {"url": url, "headers": {"Accept": "*/*"}}
+    read = partial(read_object, wanted="status")
     end = time.monotonic() + __REPORT_TIMEOUT_SECONDS
     pauses = iter(__REPORT_PAUSES_SECONDS)
     status = ""
     while status != "completed":
         time.sleep(next(pauses, __REPORT_PAUSES_SECONDS[-1]))
-        answer = make_request_with_retry(api, name, read_object, **request)
+        answer = make_request_with_retry(api, name, read, **request)
         said = quote_text(api, str(look_up(answer, "status")))
         log.info(f"{name}: {said}")
         status = said.lower()
         if status == "error":
-            reasons = (find_message(answer, "message"), look_up(answer, "errorCode"))
-            texts = [str(reason) for reason in reasons if type(reason) in (int, str)]
-            said = quote_text(api, ", ".join(texts))
+            found = list_values([answer], "message errorcode")
+            reasons = ", ".join(str(reason) for reason in found if type(reason) in (int, str))
+            said = quote_text(api, reasons)
             raise SyncError(f"Awardco could not make the Users report ({said}); {__AGAIN_ADVICE}")
         if status != "completed" and time.monotonic() >= end:
             raise SyncError(f"{name} is still `{status}` after an hour; {__AGAIN_ADVICE}")
@@ -1268,11 +1248,7 @@ def identify(user) -> str | None:
 
 def fingerprint(user) -> int:
     """A hash of the declared fields; others may hold links that are signed anew in each answer."""
-    values = tuple(map(user.get, __COLUMNS)) if isinstance(user, dict) else ()
-    try:
-        return hash(values if any(values) else json.dumps(user, sort_keys=True))
-    except TypeError:  # an object or a list
-        return hash(str(values))
+    return hash(str([user.get(name) for name in __COLUMNS] if isinstance(user, dict) else user))
 
 
 def read_row(user: dict, key: str, page: Page) -> dict:
@@ -1367,7 +1343,7 @@ def find_warnings(sync: Sync, current: Pass, doubt: str) -> Iterator[str]:
     empty = find_empty_columns(sync)
     if empty and len(sync.known) >= __MIN_USERS_TO_JUDGE:
         yield f"No user has a value in {empty}: check whether the API has renamed or hides it"
-    if without_key := sum(page.without_key for page in current.pages):
+    if without_key := sum(page.keys.count(None) for page in current.pages):
         yield f"{write_count(without_key, 'user')} without a usable {__KEY}, skipped"
     met = current.met
     shared = [times for times in met.values() if times > 1]
@@ -1447,7 +1423,9 @@ def validate_configuration(configuration: dict) -> dict:
     if is_mock:
         settings.update(api_key="mock", base_url=__MOCK_BASE_URL)
     for name, value in settings.items():
-        check_setting(name, value)
+        if remedy := find_remedy(name, value):
+            said = "cannot be used" if value else "is missing"
+            raise ConfigurationError(f"{name} {said}: {remedy}.")
     if is_mock and os.environ.get("FIVETRAN_DEPLOYMENT_MODEL") != "local_debug":
         raise ConfigurationError("use_mock is for `fivetran debug` and `fivetran run`: remove it.")
     parent, _, leaf = __PATH.rpartition("/")  # pasted along; not the host of https://api
@@ -1457,12 +1435,11 @@ def validate_configuration(configuration: dict) -> dict:
     return {**settings, "base_url": url, "source": source, "updated_since_param": param}
 
 
-def check_setting(name: str, value: str):
-    """Raise ConfigurationError if a setting has a fault."""
-    said = "cannot be used" if value else "is missing"
-    for fault, remedy in __FAULTS[name].items():
-        if re.fullmatch(fault, value, re.ASCII | re.DOTALL):
-            raise ConfigurationError(f"{name} {said}: {remedy}.")
+def find_remedy(name: str, value: str) -> str:
+    """What to do about a setting; "" if it can be used."""
+    remedies = __FAULTS[name].items()
+    found = (remedy for fault, remedy in remedies if re.fullmatch(fault, value, re.A | re.S))
+    return next(found, "")
 
 
 def get_setting(configuration: dict, name: str) -> str:
@@ -1492,7 +1469,8 @@ def setup_test(find_problem: Callable) -> Callable:
         try:
             settings = validate_configuration(configuration)
             warn_of_unknown_settings(configuration)
-            with closing(open_api(settings, {}, *__SETUP_LIMITS)) as api:
+            api = open_api(settings, {}, *__SETUP_LIMITS)
+            with api.session:
                 problem = find_problem(api)
         except (ConfigurationError, SyncError) as error:
             problem = str(error)
@@ -1526,8 +1504,9 @@ def users_test(api: Api) -> str | None:
         return f"The users have no {__KEY} but {name_fields(api, page.users[0])}: {__KEY_ADVICE}."
     if find_times(found) or all(user.get("updated_at", "missing") is None for user in found):
         return None  # nobody has been updated yet
-    effect = "so every sync reads everybody: ask Awardco about it."
-    return f"No user has a readable updated_at, {effect}"
+    return (
+        "No user has a readable updated_at, so every sync reads everybody: ask Awardco about it."
+    )
 
 
 @setup_test

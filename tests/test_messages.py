@@ -92,9 +92,9 @@ LASTING = [  # what comes, what is said of it, and the advice: on page 1, on pag
     ({"kind": "cut"}, "the connection broke off", CONNECTION, LATER),
     ({"kind": "silent"}, "no answer in time", CONNECTION, LATER),
     ({"status": 429}, "HTTP 429;", LESS, LESS),
-    (header(403, "Retry-After", "3601"), "403; the API asks to wait 60 min;", LESS, LESS),
-    (header(429, "Retry-After", "7201"), "429; the API asks to wait 2.0 h;", LESS, LESS),
-    (header(503, "Retry-After", "604800"), "503; the API asks to wait 168.0 h;", LESS, LESS),
+    (header(403, "Retry-After", "3601"), "403; the API asks to wait 3,601 s;", LESS, LESS),
+    (header(429, "Retry-After", "7201"), "429; the API asks to wait 7,201 s;", LESS, LESS),
+    (header(503, "Retry-After", "604800"), "503; the API asks to wait 604,800 s;", LESS, LESS),
     ({"status": 401}, "HTTP 401;", THE_KEY, THE_KEY),
     ({"status": 403}, "HTTP 403;", PERMISSION, PERMISSION),
     ({"status": 407}, "HTTP 407; the proxy on the way refuses", PROXY, PROXY),
@@ -229,8 +229,8 @@ MIXED = {  # the state, and whether the sync that follows is in mock mode
 @pytest.mark.parametrize("state, use_mock", MIXED.values(), ids=MIXED)
 def test_made_up_people_never_stand_among_real_ones(api, state, use_mock):
     message = failure(api, state, use_mock=use_mock)
-    before = "real" if use_mock == "true" else "made up"
-    assert message.startswith(f"The users of the last sync were {before}, but ")
+    before, now = state.get("source", "users"), "mock" if use_mock == "true" else "users"
+    assert message.startswith(f"The last sync read {before}, this one reads {now}, and mock")
     assert message.endswith(f"; {FOLDER}") and api.requests == []
 
 

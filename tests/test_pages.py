@@ -320,6 +320,14 @@ def test_a_refusal_after_a_first_page_as_full_as_a_usual_cap_is_no_end(project, 
     assert "every page is page 1" not in outcome.log
 
 
+def test_a_refusal_after_a_short_page_that_says_there_is_more_may_be_no_end(project, api):
+    api.users, api.page_cap, api.past_end = users(187), 100, "404"
+    api.with_total = lambda body, since: {**body, "hasMore": True}
+    outcome = project.sync(api)
+    assert outcome.log_lines("The users end at a full page, so there may be more: Page 3")
+    assert outcome.cursor and "users" not in outcome.state
+
+
 # --- refusals and errors that are not the end
 
 

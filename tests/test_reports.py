@@ -116,7 +116,8 @@ def test_the_total_of_everybody_is_no_reason_to_warn_an_incremental_sync(warn, a
 
 def test_a_full_read_that_finds_nobody_is_reported(project, warn):
     """From nothing it fails: it can be a re-sync, after which Fivetran would mark everybody."""
-    for state in ({"users": 150}, {"users": 0, "last_full_sync": "2026-01-01T00:00:00Z"}):
+    for users_before in (150, 0):
+        state = {"users": users_before, "last_full_sync": "2026-01-01T00:00:00Z"}
         (warning,) = warn([], state)
         assert warning.startswith("The API returned no users to store: check that the key may see")
     assert warn([], {"last_sync_time": "2026-01-01T00:00:00Z"}) == []

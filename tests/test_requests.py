@@ -232,7 +232,7 @@ def test_nonsense_for_a_wait_means_the_ordinary_one(api, clock, told):
 
 
 @pytest.mark.parametrize("status", [403, 429, 503])
-@pytest.mark.parametrize("value, wait", [("3601", "60 min"), (http_date(days=7), "168.0 h")])
+@pytest.mark.parametrize("value, wait", [("3601", "3,601 s"), (http_date(days=7), "604,800 s")])
 def test_hours_of_waiting_are_not_slept_but_reported(api, clock, status, value, wait):
     api.faults = [Fault(times=99, status=status, headers={"Retry-After": value}, body=BUSY)]
     message = failure(api)
@@ -243,7 +243,7 @@ def test_hours_of_waiting_are_not_slept_but_reported(api, clock, status, value, 
 def test_hours_of_waiting_after_the_last_attempt_in_large_pages_are_reported_too(api, clock):
     """Small pages would meet the same limit."""
     api.faults = [Fault(status=503), Fault(times=99, status=503, headers={"Retry-After": "7200"})]
-    assert "HTTP 503; the API asks to wait 120 min; sync less" in failure(api)
+    assert "HTTP 503; the API asks to wait 7,200 s; sync less" in failure(api)
     assert api.sizes == SIZES[:1] * 2 and len(clock.sleeps) == 1
 
 
@@ -294,27 +294,6 @@ def test_a_page_that_fails_ahead_of_its_turn_does_not_cost_the_one_before_it(api
     destination = Slow()
     assert failure(api, destination).startswith("Page 3 of the users")
     assert len(destination.rows) == 20 and destination.state == {}
-
-
-@pytest.mark.parametrize("kind", ["reset", "status"])
-def test_a_request_ahead_is_not_repeated_once_the_sync_has_failed(api, clock, monkeypatch, kind):
-    """It would go on asking for minutes, with the key."""
-    asleep, ended = threading.Event(), threading.Event()
-
-    class Full(Memory):
-        def record(self, record):
-            assert asleep.wait(10)
-            raise OSError("No space left on device")
-
-    def sleep(seconds):
-        asleep.set()
-        assert ended.wait(10)
-
-    monkeypatch.setattr(clock, "sleep", sleep)
-    monkeypatch.setattr(requests.Session, "close", lambda session: ended.set())
-    api.faults = [Fault(page=2, times=99, kind=kind, status=503)]
-    assert "No space left on device" in failure(api, Full())
-    assert ended.is_set() and api.pages_asked() == [1, 2]
 
 
 # --- what fails at once

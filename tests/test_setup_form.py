@@ -125,7 +125,7 @@ def test_a_setup_test_does_not_wait_for_minutes_on_the_api_s_word(api, clock):
     """The person is waiting, and Fivetran ends a test that takes too long."""
     api.faults = [Fault(status=429, headers={"Retry-After": "300"}, times=99)]
     message = check("connection_test", api)
-    assert "HTTP 429; the API asks to wait 5 min; sync less often" in message
+    assert "HTTP 429; the API asks to wait 300 s; sync less often" in message
     assert clock.sleeps == []
 
 

@@ -18,7 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -87,7 +87,7 @@ def describe(reader: Reader) -> Iterator[tuple]:
         second = reader.page(2, max(first.count, connector.__SMALLEST_CAP))
         yield from describe_fields(first.users + second.users, first.keys + second.keys)
         yield from describe_pages(reader, first, second, large.refusal)
-        yield from describe_filter(reader, first)
+        yield from describe_filter(reader, first, SMALL if large.refusal else LARGE)
     else:
         yield "Page 1: no users", "check that the key may see all users of your tenant"
     yield from describe_ends(reader, first)
@@ -181,7 +181,7 @@ def describe_pages(reader: Reader, first, second, refusal: str) -> Iterator[tupl
     change = ""
     if size > 2 and shared == size - 1:
         change = "the parameter counts users, not pages: change request_page()"
-    elif second.users and first.rows == second.rows:
+    elif second.users and first.fingerprints == second.fingerprints:
         change = "the API may ignore the parameter: check __PAGE_PARAM"
     yield f"Page 2, compared with page 1: {compare(second, first)}", change
 
@@ -194,7 +194,7 @@ def compare(page: connector.Page, other: connector.Page) -> str:
     return f"{write_users(page.count)}, {len(set(page.keys) & set(other.keys))} of them the same"
 
 
-def describe_filter(reader: Reader, first: connector.Page) -> Iterator[tuple]:
+def describe_filter(reader: Reader, first: connector.Page, size: int) -> Iterator[tuple]:
     """Ask for changes since the second newest time on page 1, and since a future time, as the
     setup test does."""
     name = f"The filter `{reader.api.updated_since_param}`"
@@ -204,7 +204,7 @@ def describe_filter(reader: Reader, first: connector.Page) -> Iterator[tuple]:
         yield f"{name}: cannot be tried", f"ask Awardco: {why}"
         return
     since_at, since, _ = ([time for time in times if time[0] < times[-1][0]] or times)[-1]
-    page = reader.page(1, first.asked, since)
+    page = reader.page(1, size, since)
     correct = "set updated_since_param in configuration.json to the name that your API uses"
     if page.refusal and not page.is_nobody:
         yield f"{name}: {page.refusal}", correct
@@ -217,7 +217,7 @@ def describe_filter(reader: Reader, first: connector.Page) -> Iterator[tuple]:
     change = "raise __CURSOR_MARGIN to a day, as the API may compare in another zone"
     yield f"{name}, users who changed later: {len(lost)} left out", change if lost else ""
     to_come = f"{(reader.api.answered_at + connector.__CLEARLY_OLDER).date()}{since[10:]}"
-    page = reader.page(1, first.asked, to_come)
+    page = reader.page(1, size, to_come)
     yield f"{name}, of a future time: {compare(page, first)}", correct if page.users else ""
 
 
@@ -239,12 +239,12 @@ def describe_report(reader: Reader) -> Iterator[tuple]:
     yield "The order of the Users report: taken; wait until the report is ready", ""
     started = time.monotonic()
     address, last = connector.wait_for_report(reader.api, task)
-    duration = connector.write_duration(time.monotonic() - started)
+    seconds = time.monotonic() - started
     asked = {"url": address, "params": {"page": 1}, "headers": {"Accept": "text/csv"}}
     read, name = connector.read_csv, "Page 1 of the Users report"
     page = connector.make_request_with_retry(reader.api, name, read, **asked)
     pages = connector.write_count(last, "page")
-    yield f"The Users report: {pages} after {duration}, {write_users(page.count)} on page 1", ""
+    yield f"The Users report: {pages} after {seconds:.1f} s, {write_users(page.count)} on page 1", ""
     yield f"Its columns: {list_fields(page.users)}", ""
     names = set().union(*page.users)
     declared = [*connector.schema({})[0]["columns"]][:4]  # no report has the others
@@ -278,7 +278,7 @@ def main(path: Path):
         sys.exit(str(error))
     reader = Reader(api)
     try:
-        with closing(api):
+        with api.session:
             for finding, change in describe(reader):
                 advice = f" - {add_recipes(change)}" if change else ""
                 print(f"{'to do' if change else 'ok':7}{finding}{advice}", flush=True)
