@@ -242,7 +242,7 @@ class Sync:
     cursor: str | None  # where last_sync_time may stand so far, as the API wrote it
     cursor_at: datetime | None  # the cursor, parsed
     known: dict = field(default_factory=dict)  # employeeId to updated_at: 40 MB for 200,000 users
-    pages: list = field(default_factory=list)  # all that were delivered, of each pass
+    pages: list = field(default_factory=list)  # of each page: the API's total, and who came
     delivered: list = field(default_factory=list)  # the rows of each page, for mark_leavers()
     filled: set = field(default_factory=set)  # declared columns in which somebody has a value
     filter_refusal: str = ""  # why everybody is read despite the filter
@@ -297,7 +297,9 @@ def sync_users(sync: Sync):
         previous = current
         smallest = min(smallest, find_page_size(current))
         asked = choose_page_size(sync, number + 1, smallest)
-    check_parameters(current)
+    if current.is_page_ignored and current.count == current.asked:
+        advice = "set __PAGE_PARAM in connector.py to the name that your API uses"
+        raise SyncError(f"The API ignores `{__PAGE_PARAM}`: every page is page 1; {advice}")
     finish_sync(sync, current, doubt)
 
 
@@ -321,17 +323,6 @@ def find_page_size(current: Pass) -> int:
     came = current.pages[0].count
     is_cap = came <= current.asked // 2 or came % __SMALLEST_CAP == 0
     return came if came >= __SMALLEST_CAP and is_cap else current.asked
-
-
-def check_parameters(current: Pass):
-    """Raise SyncError if the API ignores the page, and log it if it ignores the page size."""
-    if current.is_page_ignored and current.count == current.asked:
-        advice = "set __PAGE_PARAM in connector.py to the name that your API uses"
-        raise SyncError(f"The API ignores `{__PAGE_PARAM}`: every page is page 1; {advice}")
-    size = find_page_size(current)
-    is_size_ignored = size < __SMALL_PAGE <= current.asked
-    if is_size_ignored and len(current.pages) > 1:
-        log.info(f"Page 1 has {size} of {current.asked:,} users asked for: check __PER_PAGE_PARAM")
 
 
 def read_window(sync: Sync, asked: int) -> Pass:
@@ -370,6 +361,7 @@ def read_pass(sync: Sync, asked: int) -> Pass:
     try:
         for page in fetch_users(sync, current):
             deliver_page(sync, page)
+            log_progress(sync, current)
         return current
     except SyncError as error:
         is_last_try = asked == __SMALL_PAGE  # not <=: an API that refuses 75 may give 100
@@ -394,15 +386,17 @@ def deliver_page(sync: Sync, page: Page):
     if sync.is_due:
         sync.delivered.append(zlib.compress(json.dumps(rows, default=datetime.isoformat).encode()))
     page.users = []  # the pass keeps its pages, but no longer needs their users
-    sync.pages.append(page)
+    sync.pages.append((page.total, page.count))
+
+
+def log_progress(sync: Sync, current: Pass):
+    """Log a line every ten pages, and one if pages are small, since these take long to read."""
+    size = find_page_size(current)
+    if len(sync.pages) == 2 and size < __SMALL_PAGE <= current.asked:
+        log.info(f"Page 1 has {size} of {current.asked:,} users asked for: check __PER_PAGE_PARAM")
     if len(sync.pages) % __PAGES_PER_PROGRESS_LINE == 0:
-        log_progress(sync, page.total if sync.filter is None else 0)
-
-
-def log_progress(sync: Sync, total: int):
-    """Log how many users have come, of the API's total if it has one."""
-    of_all = f" of {total:,}" if total else ""
-    log.info(f"{len(sync.pages)} pages read, {len(sync.known):,}{of_all} users so far")
+        of_all = f" of {current.total:,}" if current.total and sync.filter is None else ""
+        log.info(f"{len(sync.pages)} pages read, {len(sync.known):,}{of_all} users so far")
 
 
 def check_shape(api: Api, page: Page):
@@ -446,6 +440,7 @@ def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
     is_larger = current.total > current.count
     says_more = any(page.has_more for page in current.end)
     # sync.known keeps who was deleted. Once the total fell, nobody may take two places in a pass.
+    fell_in_pass = has_fallen([(page.total, page.count) for page in current.pages])
     fell_in_sync = has_fallen(sync.pages)
     expected = len(current.met) if fell_in_sync else len(sync.known)
     is_everybody = current.places == expected or has_met_the_same(current, previous)
@@ -453,7 +448,7 @@ def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
     # Any of these is a doubt. The first that is true is quoted.
     rules = [
         (has_short_page(current), "a page was short, but the page after it brought users"),
-        (has_fallen(current.pages), "the API's total fell: users were deleted, so others moved"),
+        (fell_in_pass, "the API's total fell: users were deleted, so others moved"),
         (is_endless(sync, current), "the same users came again and again, without end"),
         (is_cut_off(sync, current) and not is_deep, "the page after a full page is refused"),
         (is_full and current.is_page_ignored, "every page is page 1: check __PAGE_PARAM"),
@@ -474,10 +469,10 @@ def has_short_page(current: Pass) -> bool:
 
 
 def has_fallen(pages: list) -> bool:
-    """Whether the API's own total fell from one page to the next that has one. If it counts the
-    users who remain, such as 350, 250, 150 in pages of 100, it does not fall."""
-    with_total = itertools.pairwise(page for page in pages if page.total)
-    falls = [(page.total - after.total, page.count) for page, after in with_total]
+    """Whether the API's own total fell, in a list of each page's total and number of users. If it
+    counts the users who remain, such as 350, 250, 150 in pages of 100, it does not fall."""
+    with_total = itertools.pairwise((total, came) for total, came in pages if total)
+    falls = [(before - after, came) for (before, came), (after, _) in with_total]
     return any(fall > 0 and fall != came for fall, came in falls)
 
 
@@ -491,7 +486,7 @@ def ends_with_full_page(sync: Sync, current: Pass) -> bool:
     flag, it is as full as was asked for, or it is page 1 and as full as a usual cap, such as 50 or
     250. With a filter only multiples of 100 count as caps, since 50 changes can come by chance."""
     last = current.pages[-1]
-    if last.has_more:
+    if last.has_more and last.count:
         return True
     if len(current.pages) > 1:
         return last.count >= find_page_size(current)
@@ -586,7 +581,8 @@ def finish_sync(sync: Sync, current: Pass, doubt: str):
 def check_anybody(sync: Sync, current: Pass):
     """Raise SyncError if a sync from nothing found nobody: it may be a re-sync, after which
     Fivetran would mark everybody."""
-    if not sync.known and not any(name in sync.earlier for name in __TIME_NAMES):
+    is_continued = any(name != "users" for name in sync.earlier)  # not from another source
+    if not sync.known and not is_continued:
         no_key = f"No user has a usable {__KEY}, so nothing was stored; {__KEY_ADVICE}"
         nobody = f"The API returned no users, and nothing was stored; {__RIGHTS_ADVICE}"
         raise SyncError(no_key if current.count else nobody)
@@ -631,12 +627,13 @@ def mark_leavers(sync: Sync):
 def make_state(sync: Sync, doubt: str, gaps: list) -> dict:
     """What the next sync begins with: only what this one has proved moves."""
     state = {**sync.earlier, "source": sync.api.source}
-    if sync.cursor is not None and not doubt:
+    is_report = sync.api.source == "report"
+    if not doubt and not is_report and sync.cursor is not None:
         state["last_sync_time"] = sync.cursor
     # Not after a filter that is refused: everybody would be read each time, and nobody marked.
     has_read_all = sync.filter is None and not sync.filter_refusal and bool(sync.known)
-    # A report is of everybody each time. Those between two that are due must not put one off.
-    is_between = "last_full_sync" in state and not sync.is_due
+    # Each sync of a report reads everybody: those between two that are due must not put one off.
+    is_between = is_report and not sync.is_due and "last_full_sync" in state
     if has_read_all and not is_between and not doubt:
         state["last_full_sync"] = sync.started_at.isoformat(timespec="seconds")
     if sync.filter is None and not gaps:
@@ -1088,6 +1085,7 @@ def read_report(sync: Sync) -> Pass:
         current.pages.append(page)
         current.asked = current.pages[0].count  # as full as pages are but for the last
         deliver_page(sync, page)
+        log_progress(sync, current)
     return current
 
 
@@ -1096,20 +1094,27 @@ def order_report(api: Api) -> str:
     name = "The order of the Users report"
     url = f"{api.base_url}{__REPORT_PATH}/{__REPORT_NUMBER}"
     order = {"reportId": __REPORT_NUMBER, "selectedFilters": {}, "timezone": "UTC"}
-    order |= {"paginate": True, **__REPORT_OPTIONS}
+    order = {**order, "paginate": True, **__REPORT_OPTIONS}
     request = {"method": "POST", "url": url, "json": order, "headers": {"Accept": "text/csv"}}
-    read = partial(read_object, wanted="taskId")
-    return str(look_up(make_request_with_retry(api, name, read, True, **request), "taskId"))
+    answer = make_request_with_retry(api, name, read_object, True, **request)
+    task = look_up(answer, "taskId")
+    if type(task) not in (int, str) or task == "":
+        said = quote_text(api, find_message(answer, __REASONS)) or "nothing more"
+        raise SyncError(f"{name} has no usable taskId; the API said: {said}; {__AGAIN_ADVICE}")
+    return str(task)
 
 
-def read_object(api: Api, response: requests.Response, wanted: str) -> dict:
-    """The JSON object in a body, which holds a number or a text as `wanted`. Raises SyncError."""
+def read_object(api: Api, response: requests.Response) -> dict:
+    """The JSON object in a body. Its `status` is that of the report, so `error` is no failure of
+    the request. Raises SyncError."""
     body = parse_json(response)
-    value = look_up(body, wanted)
-    if type(value) in (int, str) and value != "":
-        return body
-    why = f"the body has no usable {wanted}{quote_error(api, response)}"
-    raise SyncError(f"HTTP {response.status_code}, but {why}", "outage")
+    fields = body if isinstance(body, dict) else {}
+    others = {name: value for name, value in fields.items() if fold_name(name) != "status"}
+    has_failed = str(look_up(fields, "status")).lower() == "error"
+    if isinstance(body, dict) and (has_failed or not tells_error(others, users=[])):
+        return fields
+    said = quote_error(api, response)
+    raise SyncError(f"HTTP {response.status_code}, but it reports an error{said}", "outage")
 
 
 def wait_for_report(api: Api, task: str) -> tuple:
@@ -1117,20 +1122,19 @@ def wait_for_report(api: Api, task: str) -> tuple:
     name = "The status of the Users report"
     url = f"{api.base_url}{__REPORT_PATH}/tasks/{quote(task, safe='')}/status"
     request = {"url": url, "headers": {"Accept": "*/*"}}
-    read = partial(read_object, wanted="status")
     end = time.monotonic() + __REPORT_TIMEOUT_SECONDS
     pauses = iter(__REPORT_PAUSES_SECONDS)
     status = ""
     while status != "completed":
         time.sleep(next(pauses, __REPORT_PAUSES_SECONDS[-1]))
-        answer = make_request_with_retry(api, name, read, **request)
+        answer = make_request_with_retry(api, name, read_object, **request)
         said = quote_text(api, str(look_up(answer, "status")))
         log.info(f"{name}: {said}")
         status = said.lower()
         if status == "error":
-            found = list_values([answer], "message errorcode")
-            reasons = ", ".join(str(reason) for reason in found if type(reason) in (int, str))
-            said = quote_text(api, reasons)
+            reasons = (find_message(answer, "message"), look_up(answer, "errorCode"))
+            texts = [str(reason) for reason in reasons if type(reason) in (int, str)]
+            said = quote_text(api, ", ".join(texts))
             raise SyncError(f"Awardco could not make the Users report ({said}); {__AGAIN_ADVICE}")
         if status != "completed" and time.monotonic() >= end:
             raise SyncError(f"{name} is still `{status}` after an hour; {__AGAIN_ADVICE}")
@@ -1248,7 +1252,8 @@ def identify(user) -> str | None:
 
 def fingerprint(user) -> int:
     """A hash of the declared fields; others may hold links that are signed anew in each answer."""
-    return hash(str([user.get(name) for name in __COLUMNS] if isinstance(user, dict) else user))
+    values = [user.get(name) for name in __COLUMNS] if isinstance(user, dict) else []
+    return hash(str(values if any(values) else user))
 
 
 def read_row(user: dict, key: str, page: Page) -> dict:

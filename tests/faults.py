@@ -42,7 +42,7 @@ FAULTS = {
         ),
         Fault(
             "Small pages are not reported",
-            "check_parameters: size < __SMALL_PAGE <= current.asked => False",
+            "log_progress: size < __SMALL_PAGE <= current.asked => False",
             "first_contact::an_api_that_knows_the_page_size_by_another_name_is_reported_once",
         ),
         Fault(
@@ -119,7 +119,7 @@ FAULTS = {
         ),
         Fault(
             "A full sync that finds nobody fails",
-            "check_anybody: not any(name in sync.earlier for name in __TIME_NAMES) => True",
+            "check_anybody: not is_continued => True",
             "reports::a_full_read_that_finds_nobody_is_reported",
         ),
         Fault(
@@ -203,7 +203,7 @@ FAULTS = {
         ),
         Fault(
             "A total that fell is no doubt",
-            "find_doubt: has_fallen(current.pages) => False",
+            "find_doubt: has_fallen([(page.total, page.count) for page in current.pages]) => False",
             "passes::a_user_deleted_while_pages_are_read_costs_nobody_else",
         ),
         Fault(
@@ -237,8 +237,13 @@ FAULTS = {
             "pages::a_single_full_page_that_repeats_is_not_taken_for_an_api_that_ignores_page",
         ),
         Fault(
+            "An empty page that says there is more is a full one",
+            "ends_with_full_page: last.has_more and last.count => last.has_more",
+            "pages::an_empty_page_that_says_there_is_more_is_not_a_full_one",
+        ),
+        Fault(
             "A last page that says there is more, but is not full, is the end",
-            "ends_with_full_page: last.has_more => last.has_more and len(current.pages) == 1",
+            "ends_with_full_page: last.has_more and last.count => last.has_more and len(current.pages) == 1",
             "pages::a_refusal_after_a_short_page_that_says_there_is_more_may_be_no_end",
         ),
         Fault(
@@ -258,7 +263,7 @@ FAULTS = {
         ),
         Fault(
             "An API that ignores `page` is a success",
-            "check_parameters: current.is_page_ignored and current.count == current.asked => False",
+            "sync_users: current.is_page_ignored and current.count == current.asked => False",
             "pages::an_api_that_ignores_page_and_has_more_users_is_an_error",
         ),
         Fault(
@@ -335,7 +340,7 @@ FAULTS = {
         ),
         Fault(
             "The cursor moves after passes that were not whole",
-            "make_state: sync.cursor is not None and (not doubt) => sync.cursor is not None",
+            "make_state: not doubt and (not is_report) and (sync.cursor is not None) => not is_report and sync.cursor is not None",
             "passes::passes_that_are_never_whole_end_and_hold_the_cursor_back",
         ),
         Fault(
@@ -542,8 +547,13 @@ FAULTS = {
             "pages::a_last_page_that_comes_in_another_order_each_time_is_the_end",
         ),
         Fault(
+            "Pages of guests without any declared field are the same page",
+            "fingerprint: values if any(values) else user => values",
+            "pages::pages_of_guests_without_any_declared_field_are_not_the_same_page",
+        ),
+        Fault(
             "A link that is signed anew is news",
-            "fingerprint: [user.get(name) for name in __COLUMNS] if isinstance(user, dict) else user => user",
+            "fingerprint: values if any(values) else user => user",
             "pages::a_guest_with_a_link_that_is_signed_anew_does_not_make_pages_endless",
         ),
         Fault(
@@ -617,13 +627,13 @@ FAULTS = {
     "The Users report: order, status and key": [
         Fault(
             "The options are not ordered",
-            "order_report: {'paginate': True, **__REPORT_OPTIONS} => {'paginate': True}",
+            "order_report: {**order, 'paginate': True, **__REPORT_OPTIONS} => {**order, 'paginate': True}",
             "report::the_options_choose_columns_and_names_that_compare_equal_keep_their_values",
         ),
         Fault(
             "A failure in a 200 is a task",
-            "read_object: type(value) in (int, str) and value != '' => True",
-            "report::what_cannot_be_right_ends_the_sync_and_marks_and_shows_nobody[a failure as application/json at order]",
+            "read_object: tells_error(others, users=[]) => False",
+            "report::what_cannot_be_right_ends_the_sync_and_marks_and_shows_nobody[a failure with a task]",
         ),
         Fault(
             "The status is asked for each second",
@@ -714,7 +724,7 @@ FAULTS = {
         ),
         Fault(
             "A report that is not due puts off the one that is",
-            "make_state: 'last_full_sync' in state and (not sync.is_due) => False",
+            "make_state: is_report and (not sync.is_due) and ('last_full_sync' in state) => False",
             "report::a_report_that_is_not_due_marks_nobody_and_leaves_the_state_as_it_was",
         ),
         Fault(

@@ -320,6 +320,15 @@ def test_a_refusal_after_a_first_page_as_full_as_a_usual_cap_is_no_end(project, 
     assert "every page is page 1" not in outcome.log
 
 
+def test_an_empty_page_that_says_there_is_more_is_not_a_full_one(project, api):
+    """As in each idle sync of an API that always says so, and refuses page 2."""
+    api.users, api.past_end = users(1), "404"
+    project.sync(api)
+    api.faults = [Fault(times=9, page=1, status=200, body=listing([], hasMore=True))]
+    outcome = project.sync(api)
+    assert "0 users" in outcome.log and "Users may be missing" not in outcome.log
+
+
 def test_a_refusal_after_a_short_page_that_says_there_is_more_may_be_no_end(project, api):
     api.users, api.page_cap, api.past_end = users(187), 100, "404"
     api.with_total = lambda body, since: {**body, "hasMore": True}
@@ -532,6 +541,14 @@ def test_a_guest_with_a_link_that_is_signed_anew_does_not_make_pages_endless(pro
     outcome = project.sync(api)
     assert len(outcome.rows) == 249 and len(api.requests) < 10
     assert outcome.log_lines("1 user without a usable employeeId, skipped")
+
+
+def test_pages_of_guests_without_any_declared_field_are_not_the_same_page(project, api):
+    """Three in a row that look alike would be the end, and cost those who follow them."""
+    guests = [{"id": number} for number in range(40)]
+    api.users, api.page_cap, api.order = [*users(30), *guests, *users(60)[30:]], 10, "storage"
+    outcome = project.sync(api)
+    assert len(outcome.rows) == 60 and outcome.log_lines("40 users without a usable employeeId")
 
 
 def test_an_api_that_goes_around_shares_no_identifier(project, api):

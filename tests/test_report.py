@@ -236,7 +236,7 @@ def test_any_text_in_a_cell_arrives_exactly(clock, texts):
 
 
 def test_the_status_is_asked_for_less_and_less_often_whatever_its_word(in_memory, api, clock):
-    words = ["in progress", "queued", "Warming up", "busy", "paused", 7, "in progress"]
+    words = ["in progress", "queued", "Warming up", "", None, 7, "in progress"]
     api.report.statuses = [*words, "Completed"]
     outcome = in_memory.sync(api, source="report")
     assert len(outcome.rows) == 25 and clock.sleeps == [1, 2, 4, 8, 16, 30, 30, 30]
@@ -280,6 +280,15 @@ for task in (ABSENT, None, "", [17]):
 CASES["order refused in a 200"] = (
     {"ticket": {"taskId": ABSENT, "message": "Not yours"}},
     (*NO_TASK, "not yours"),
+)
+
+CASES["a failure with a task"] = (
+    {"ticket": {"taskId": 0, "success": False, "message": "Not yours"}},
+    ("the order", "not yours"),
+)
+CASES["a failure with a status"] = (
+    {"task": {"status": "failed", "success": False, "message": "Too late"}},
+    ("the status", "too late"),
 )
 
 FIRST, SECOND = page_text(people(10)), page_text(people(20)[10:])
