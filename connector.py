@@ -736,7 +736,7 @@ def look_beyond(sync: Sync, current: Pass, page: Page) -> Page | None:
 
 
 def ask_around(sync: Sync, current: Pass, page: Page) -> tuple:
-    """The next page, which is only evidence, and then this page again, for which an outage has most
+    """The next page, which is only evidence, and then this page again, so that an outage has most
     time to pass. After a refusal page 1 must still be answered, since a route may be gone for
     seconds. Raises SyncError."""
     number = len(current.pages) + 1

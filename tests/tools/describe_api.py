@@ -243,8 +243,8 @@ def describe_report(reader: Reader) -> Iterator[tuple]:
     asked = {"url": address, "params": {"page": 1}, "headers": {"Accept": "text/csv"}}
     read, name = connector.read_csv, "Page 1 of the Users report"
     page = connector.make_request_with_retry(reader.api, name, read, **asked)
-    pages = connector.write_count(last, "page")
-    yield f"The Users report: {pages} after {seconds:.1f} s, {write_users(page.count)} on page 1", ""
+    pages = f"{connector.write_count(last, 'page')} after {seconds:.1f} s"
+    yield f"The Users report: {pages}, {write_users(page.count)} on page 1", ""
     yield f"Its columns: {list_fields(page.users)}", ""
     names = set().union(*page.users)
     declared = [*connector.schema({})[0]["columns"]][:4]  # no report has the others
