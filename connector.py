@@ -433,24 +433,20 @@ def move_cursor(sync: Sync, updated_at: datetime, text: str):
 def find_doubt(sync: Sync, current: Pass, previous: Pass | None) -> str:
     """Why a pass may have missed a user whom the sync does not know; "" if it is whole. This alone
     decides whether a pass is believed, and it changes nothing. previous: the pass before."""
-    # Of everybody, a refusal after two full pages or more is believed, and find_gaps() warns: else
-    # an API that reaches no further would be read in full by every sync.
-    is_deep = len(current.pages) > 1 and sync.filter is None
     is_full = ends_with_full_page(sync, current)
     is_larger = current.total > current.count
+    # An empty page after it refutes a flag of the last page, but nothing refutes one of that page.
     says_more = any(page.has_more for page in current.end)
-    # sync.known keeps who was deleted. Once the total fell, nobody may take two places in a pass.
-    fell_in_pass = has_fallen([(page.total, page.count) for page in current.pages])
-    fell_in_sync = has_fallen(sync.pages)
-    expected = len(current.met) if fell_in_sync else len(sync.known)
+    fell = has_fallen([(page.total, page.count) for page in current.pages])
+    expected = count_expected(sync, current)
     is_everybody = current.places == expected or has_met_the_same(current, previous)
     counts = f"{expected} different users, but the pages had {current.places} places for them"
     # Any of these is a doubt. The first that is true is quoted.
     rules = [
         (has_short_page(current), "a page was short, but the page after it brought users"),
-        (fell_in_pass, "the API's total fell: users were deleted, so others moved"),
+        (fell, "the API's total fell: users were deleted, so others moved"),
         (is_endless(sync, current), "the same users came again and again, without end"),
-        (is_cut_off(sync, current) and not is_deep, "the page after a full page is refused"),
+        (is_refusal_doubtful(sync, current), "the page after a full page is refused"),
         (is_full and current.is_page_ignored, "every page is page 1: check __PAGE_PARAM"),
         (is_full and is_larger, "the users end at a full page, but the API's total is larger"),
         (says_more, "after the last page the API still says that there is more"),
@@ -482,22 +478,40 @@ def is_endless(sync: Sync, current: Pass) -> bool:
 
 
 def ends_with_full_page(sync: Sync, current: Pass) -> bool:
-    """Whether more users may follow the last page, which is no doubt by itself: it says so in a
-    flag, it is as full as was asked for, or it is page 1 and as full as a usual cap, such as 50 or
-    250. With a filter only multiples of 100 count as caps, since 50 changes can come by chance."""
+    """Whether more users may follow the last page, which is no doubt by itself. They may follow
+
+    a page that says so in a flag, unless it is empty,
+    a page that is as full as was asked for,
+    page 1 if it is as full as a usual cap, such as 50 or 250; with a filter only such as 100
+        or 500, since 50 or 250 changes can come by chance.
+    """
     last = current.pages[-1]
     if last.has_more and last.count:
         return True
     if len(current.pages) > 1:
         return last.count >= find_page_size(current)
     is_usual_cap = last.count >= __SMALLEST_CAP and __LARGE_PAGE % last.count == 0
-    can_be_chance = sync.filter is not None and last.count % __SMALL_PAGE > 0
-    return last.count >= current.asked or (is_usual_cap and not can_be_chance)
+    is_no_chance = sync.filter is None or last.count % __SMALL_PAGE == 0
+    return last.count >= current.asked or (is_usual_cap and is_no_chance)
 
 
 def is_cut_off(sync: Sync, current: Pass) -> bool:
     """Whether the page after a full page was refused: it may not exist, or be too deep."""
     return bool(current.end[0].refusal) and ends_with_full_page(sync, current)
+
+
+def is_refusal_doubtful(sync: Sync, current: Pass) -> bool:
+    """Whether a pass that was cut off is in doubt. After two or more pages of everybody that is
+    only a gap, see find_gaps(): an API that reaches no further never allows more."""
+    is_deep = len(current.pages) > 1 and sync.filter is None
+    return is_cut_off(sync, current) and not is_deep
+
+
+def count_expected(sync: Sync, current: Pass) -> int:
+    """How many places a pass has that missed nobody: as many as users are known. But sync.known
+    keeps who was deleted. So once the total fell, a pass is compared with itself, and nobody may
+    take two places in it."""
+    return len(current.met) if has_fallen(sync.pages) else len(sync.known)
 
 
 def has_met_the_same(current: Pass, previous: Pass | None) -> bool:

@@ -218,12 +218,12 @@ FAULTS = {
         ),
         Fault(
             "A refusal after a full page is the end",
-            "find_doubt: is_cut_off(sync, current) and (not is_deep) => False",
+            "is_refusal_doubtful: is_cut_off(sync, current) and (not is_deep) => False",
             "pages::a_sync_of_changes_that_is_cut_off_moves_no_cursor",
         ),
         Fault(
             "A refusal after a page 1 that is as full as a cap is the end",
-            "ends_with_full_page: is_usual_cap and (not can_be_chance) => False",
+            "ends_with_full_page: is_usual_cap and is_no_chance => False",
             "pages::a_refusal_after_a_first_page_as_full_as_a_usual_cap_is_no_end",
         ),
         Fault(
@@ -248,12 +248,12 @@ FAULTS = {
         ),
         Fault(
             "250 changes are a usual cap",
-            "ends_with_full_page: sync.filter is not None and last.count % __SMALL_PAGE > 0 => False",
+            "ends_with_full_page: sync.filter is None or last.count % __SMALL_PAGE == 0 => True",
             "pages::a_page_of_250_changes_is_not_taken_for_a_cap",
         ),
         Fault(
             "A full read that is cut off never moves the cursor",
-            "find_doubt: len(current.pages) > 1 and sync.filter is None => False",
+            "is_refusal_doubtful: len(current.pages) > 1 and sync.filter is None => False",
             "pages::a_full_read_that_is_cut_off_moves_the_cursor_and_is_not_complete",
         ),
         Fault(
@@ -283,7 +283,7 @@ FAULTS = {
         ),
         Fault(
             "Users who were deleted must come once more",
-            "find_doubt: len(current.met) if fell_in_sync else len(sync.known) => len(sync.known)",
+            "count_expected: len(current.met) if has_fallen(sync.pages) else len(sync.known) => len(sync.known)",
             "passes::a_deletion_between_two_passes_does_not_make_up_for_a_hidden_user",
         ),
         Fault(
