@@ -1266,8 +1266,11 @@ def identify(user) -> str | None:
 
 def fingerprint(user) -> int:
     """A hash of the declared fields; others may hold links that are signed anew in each answer."""
-    values = [user.get(name) for name in __COLUMNS] if isinstance(user, dict) else []
-    return hash(str(values if any(values) else user))
+    values = tuple(map(user.get, __COLUMNS)) if isinstance(user, dict) else ()
+    try:
+        return hash(values if any(values) else str(user))
+    except TypeError:  # an object or a list
+        return hash(str(values))
 
 
 def read_row(user: dict, key: str, page: Page) -> dict:

@@ -548,12 +548,12 @@ FAULTS = {
         ),
         Fault(
             "Pages of guests without any declared field are the same page",
-            "fingerprint: values if any(values) else user => values",
+            "fingerprint: values if any(values) else str(user) => values",
             "pages::pages_of_guests_without_any_declared_field_are_not_the_same_page",
         ),
         Fault(
             "A link that is signed anew is news",
-            "fingerprint: values if any(values) else user => user",
+            "fingerprint: values if any(values) else str(user) => str(user)",
             "pages::a_guest_with_a_link_that_is_signed_anew_does_not_make_pages_endless",
         ),
         Fault(
