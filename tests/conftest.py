@@ -44,6 +44,18 @@ def clock(monkeypatch):
     return clock
 
 
+@pytest.fixture(autouse=True)
+def declared():
+    """Each test begins with the declared columns, as a sync does, and with those of no other test:
+    the SDK keeps them for as long as the process lives."""
+    from fivetran_connector_sdk_cli import schema_processing
+
+    import connector
+
+    schema_processing.reset()
+    schema_processing.process_tables(connector.schema({}), {})
+
+
 @pytest.fixture
 def project(tmp_path, capsys):
     from harness import Project

@@ -129,8 +129,10 @@ def test_a_redeploy_keeps_the_settings_that_it_does_not_name_and_null_deletes_on
     extra = {"full_sync_days": "7", "full_sync_day": "7"}
     secrets = [{"key": key, "value": value} for key, value in {**SETTINGS, **extra}.items()]
     deployed.connections["connection_1"]["config"]["secrets_list"] = secrets
-    (project / "configuration.null.json").write_text('{"full_sync_day": null}')
-    run = deploy(project, deployed, *REDEPLOY, FIVETRAN_CONFIGURATION="configuration.null.json")
+    deletion = project / "configuration.null.json"
+    deletion.write_text('{"full_sync_day": null}')
+    run = deploy(project, deployed, *REDEPLOY, FIVETRAN_CONFIGURATION=deletion.name)
+    deletion.unlink()
     assert run.status == 0, run.output
     assert deployed.settings() == {**SETTINGS, "full_sync_days": "7"}
 
