@@ -304,7 +304,7 @@ def sync_users(sync: Sync):
 
 
 def choose_page_size(sync: Sync, number: int, smallest: int) -> int:
-    """How many users pass `number`, from 2, asks for with page 1. smallest: page size so far."""
+    """What pass `number`, from 2, asks for with page 1. smallest: the smallest page size yet."""
     smaller = max(int(smallest * __NEXT_SIZE_SHARE), 1)
     if number == __PASS_ALL_AT_ONCE:
         return min(max(2 * len(sync.known), smaller), __LARGEST_PAGE)
@@ -482,8 +482,8 @@ def ends_with_full_page(sync: Sync, current: Pass) -> bool:
 
     a page that says so in a flag, unless it is empty,
     a page that is as full as was asked for,
-    page 1 if it is as full as a usual cap, such as 50 or 250; with a filter only such as 100
-        or 500, since 50 or 250 changes can come by chance.
+    page 1 if it is as full as a usual cap, such as 50 or 250; but with a filter only 100, 200,
+        500 and 1,000 count, since 50 or 250 changes can come by chance.
     """
     last = current.pages[-1]
     if last.has_more and last.count:
@@ -502,7 +502,8 @@ def is_cut_off(sync: Sync, current: Pass) -> bool:
 
 def is_refusal_doubtful(sync: Sync, current: Pass) -> bool:
     """Whether a pass that was cut off is in doubt. After two or more pages of everybody that is
-    only a gap, see find_gaps(): an API that reaches no further never allows more."""
+    only a gap, see find_gaps(): else an API that reaches no further would be read in full by
+    every sync."""
     is_deep = len(current.pages) > 1 and sync.filter is None
     return is_cut_off(sync, current) and not is_deep
 
